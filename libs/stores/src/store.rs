@@ -1,0 +1,122 @@
+//! Stores by name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use relais_model::{BucketName, ObjectKey, StoreName};
+use s3s::S3;
+
+use crate::config::{Config, RemoteConfig, StoreConfig};
+use crate::error::OpenError;
+use crate::{folder, remote};
+
+/// One place that keeps objects.
+#[derive(Clone)]
+pub struct Store {
+    /// Its name in the configuration.
+    pub name: StoreName,
+    /// The S3 that it speaks.
+    pub s3: Arc<dyn S3>,
+    /// Its region; a folder is in none.
+    pub region: Option<String>,
+    /// Base of the public URLs of its objects, without a trailing slash; a folder has none.
+    public_base: Option<String>,
+}
+
+impl Store {
+    /// The store that a configuration describes. A folder is created; a remote store is not contacted yet.
+    pub async fn open(name: &StoreName, config: &StoreConfig, data_dir: &Path) -> Result<Self, OpenError> {
+        let s3: Arc<dyn S3> = match config {
+            StoreConfig::Folder(config) => Arc::new(folder::open(name, &data_dir.join(&config.path))?),
+            StoreConfig::S3(config) => Arc::new(remote::open(name, config).await?),
+        };
+        let (region, public_base) = match config {
+            StoreConfig::Folder(_) => (None, None),
+            StoreConfig::S3(config) => (Some(config.region.clone()), Some(public_base(config))),
+        };
+        Ok(Self { name: name.clone(), s3, region, public_base })
+    }
+
+    /// Where anyone may read a public object: `{endpoint}/{bucket}/{key}`, key percent-encoded. A folder has no such place.
+    pub fn public_url(&self, bucket: &BucketName, key: &ObjectKey) -> Option<String> {
+        let base = self.public_base.as_ref()?;
+        Some(format!("{base}/{bucket}/{}", encode_path(key.as_str())))
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.name).finish()
+    }
+}
+
+/// All stores of a configuration.
+#[derive(Clone, Debug)]
+pub struct Stores(BTreeMap<StoreName, Store>);
+
+impl Stores {
+    /// Opens every store.
+    pub async fn open(config: &Config, data_dir: &Path) -> Result<Self, OpenError> {
+        let mut stores = BTreeMap::new();
+        for (name, config) in config {
+            stores.insert(name.clone(), Store::open(name, config, data_dir).await?);
+        }
+        Ok(Self(stores))
+    }
+
+    /// The store of that name.
+    pub fn find(&self, name: &StoreName) -> Option<&Store> {
+        self.0.get(name)
+    }
+
+    /// Every store, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Store> {
+        self.0.values()
+    }
+}
+
+fn public_base(config: &RemoteConfig) -> String {
+    let aws = || format!("https://s3.{}.amazonaws.com", config.region);
+    let base = config.public_url.clone().or_else(|| config.endpoint.clone()).unwrap_or_else(aws);
+    base.trim_end_matches('/').to_owned()
+}
+
+/// Percent-encodes all but unreserved characters and slashes, as AWS writes keys in URLs.
+fn encode_path(key: &str) -> String {
+    let mut encoded = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn public_url_is_endpoint_bucket_key() {
+        let config = RemoteConfig {
+            endpoint: Some("https://nyc3.digitaloceanspaces.com/".to_owned()),
+            region: "nyc3".to_owned(),
+            access_key_id: Some("key".to_owned()),
+            secret_access_key: Some("secret".to_owned().into()),
+            secret_access_key_file: None,
+            credentials: None,
+            path_style: None,
+            ca_file: None,
+            public_url: None,
+        };
+        let name = "spaces".parse().unwrap();
+        let store = Store::open(&name, &StoreConfig::S3(config), Path::new("/")).await.unwrap();
+        let url = store.public_url(&"media".parse().unwrap(), &"audio/à b.ogg".parse().unwrap());
+        assert_eq!(url.unwrap(), "https://nyc3.digitaloceanspaces.com/media/audio/%C3%A0%20b.ogg");
+    }
+}
