@@ -1,0 +1,96 @@
+//! The way in: connects, migrates, hands out the parts, closes.
+
+use std::sync::Arc;
+
+use sea_orm::DbErr;
+use sea_orm_migration::MigratorTrait;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::database::{Database, Exclusive};
+use crate::error::CatalogError;
+use crate::event_log::EventLog;
+use crate::instance::Instance;
+use crate::jobs::Jobs;
+use crate::journal::Journal;
+use crate::migrations::Migrations;
+use crate::objects::Objects;
+
+/// One instance's connection to the catalog. Clones and the parts that it hands out share it.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    database: Database,
+    instance: Arc<Instance>,
+    journal: Journal,
+    /// The journal's writer; gone once the catalog is closed.
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Catalog {
+    /// Connects, and starts the task that commits the journal's requests in groups.
+    pub async fn connect(config: &Config) -> Result<Self, CatalogError> {
+        let database = Database::connect(config).await?;
+        let instance = Arc::new(Instance::new());
+        let (journal, writer) = Journal::new(database.clone(), Arc::clone(&instance));
+        let writer = Arc::new(Mutex::new(Some(tokio::spawn(writer.run()))));
+        Ok(Self { database, instance, journal, writer })
+    }
+
+    /// Brings the schema up to date and returns how many migrations that took. All are applied or none, and of several
+    /// instances that start at once one applies them while the others wait.
+    pub async fn migrate(&self) -> Result<usize, CatalogError> {
+        self.apply_migrations().await.map_err(|error| self.database.explain(error))
+    }
+
+    async fn apply_migrations(&self) -> Result<usize, DbErr> {
+        let transaction = self.database.begin().await?;
+        self.database.exclude(&transaction, Exclusive::Migration).await?;
+        let pending = Migrations::get_pending_migrations(&transaction).await?.len();
+        Migrations::up(&transaction, None).await?;
+        transaction.commit().await?;
+        Ok(pending)
+    }
+
+    /// How many migrations [`Catalog::migrate`] would apply.
+    pub async fn pending_migrations(&self) -> Result<usize, CatalogError> {
+        let pending = Migrations::get_pending_migrations_read_only(self.database.read()).await;
+        Ok(pending.map_err(|error| self.database.explain(error))?.len())
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), CatalogError> {
+        self.database.read().ping().await.map_err(|error| self.database.explain(error))
+    }
+
+    /// The record of mutations.
+    pub fn journal(&self) -> Journal {
+        self.journal.clone()
+    }
+
+    /// What is known of each key.
+    pub fn objects(&self) -> Objects {
+        Objects::new(self.database.clone())
+    }
+
+    /// The sidecars' work.
+    pub fn jobs(&self) -> Jobs {
+        Jobs::new(self.database.clone(), Arc::clone(&self.instance))
+    }
+
+    /// The storage of the embedded bus.
+    pub fn event_log(&self) -> EventLog {
+        EventLog::new(self.database.clone())
+    }
+
+    /// Commits what the journal was asked before, gives up this instance's leases and closes the connections. Later
+    /// calls of other handles fail with [`CatalogError::Closed`].
+    pub async fn close(self) -> Result<(), CatalogError> {
+        let Some(writer) = self.writer.lock().await.take() else { return Ok(()) };
+        self.journal.stop().await;
+        // A panic of the writer has answered its callers already.
+        writer.await.unwrap_or_else(|error| tracing::error!(%error, "the journal's writer failed"));
+        self.instance.resign(&self.database).await.map_err(|error| self.database.explain(error))?;
+        self.database.close().await.map_err(|error| self.database.explain(error))
+    }
+}

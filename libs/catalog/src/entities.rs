@@ -1,0 +1,28 @@
+//! The rows as sea-orm sees them, one file a table, and the types that are stored as JSON.
+//!
+//! Times are microseconds since 1970 in integers: both databases compare them alike. Turning rows into the words of
+//! relais is done by the modules that hand them out.
+#![expect(unreachable_pub, reason = "the entity derive wants public items; the module itself is private")]
+
+pub(crate) mod cursor;
+pub(crate) mod instance;
+pub(crate) mod job;
+pub(crate) mod journal;
+pub(crate) mod lease;
+pub(crate) mod object;
+
+use std::collections::BTreeMap;
+
+use relais_model::{Event, ReplicaState};
+use sea_orm::FromJsonQueryResult;
+use serde::{Deserialize, Serialize};
+
+/// An event as the journal keeps it.
+#[derive(Clone, Debug, Deserialize, FromJsonQueryResult, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct StoredEvent(pub Event);
+
+/// Replica, as text, to its state.
+#[derive(Clone, Debug, Deserialize, Eq, FromJsonQueryResult, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Replicas(pub BTreeMap<String, ReplicaState>);

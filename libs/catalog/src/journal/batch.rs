@@ -1,0 +1,243 @@
+//! Group commit: the journal's one writer.
+//!
+//! While a transaction is on its way to the disk, requests gather in a bounded channel; the next transaction takes all
+//! of them. So each request waits for at most two commits, and the busier the instance, the fewer commits a request
+//! costs. There is no delay to collect more: an idle journal answers after one commit.
+//!
+//! Every request may be done twice without harm, hence a transaction of which nobody knows whether it was committed is
+//! run again.
+
+use std::collections::HashMap;
+use std::slice;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use relais_model::Event;
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::apply::{self, Key};
+use super::{Applied, Intent};
+use crate::database::Database;
+use crate::entities::journal::{ActiveModel, Column, Entity, State};
+use crate::error::{CatalogError, Fault};
+use crate::instance::Instance;
+
+/// Requests in one transaction. Keeps statements far below the 32,766 parameters of SQLite.
+const BATCH_REQUESTS_MAX: usize = 256;
+
+/// How often a transaction is tried that met another instance or lost its connection.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// Pause before the second attempt, twice as long before the third, and so on.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
+/// What goes through the channel.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Request(Request),
+    Stop,
+}
+
+/// One caller's wish. The answer holds an event if it was to apply an intent that exists.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(super) id: Uuid,
+    pub(super) work: Work,
+    pub(super) reply: oneshot::Sender<Result<Option<Event>, CatalogError>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Work {
+    Open(Intent),
+    Apply(Box<Applied>),
+    Abandon,
+    Doubt,
+}
+
+/// Takes requests from the channel to the database.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    database: Database,
+    instance: Arc<Instance>,
+    waiting: mpsc::Receiver<Message>,
+    batches: Arc<AtomicU64>,
+    orphans: Orphans,
+}
+
+/// Intents whose callers went away before they heard of them. The next transaction abandons them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Orphans(Arc<Mutex<Vec<Uuid>>>);
+
+impl Orphans {
+    pub(super) fn add(&self, id: Uuid) {
+        self.list().push(id);
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Uuid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        database: Database,
+        instance: Arc<Instance>,
+        waiting: mpsc::Receiver<Message>,
+        batches: Arc<AtomicU64>,
+        orphans: Orphans,
+    ) -> Self {
+        Self { database, instance, waiting, batches, orphans }
+    }
+
+    /// Works until it is told to stop, or until nobody is left to ask.
+    pub(crate) async fn run(mut self) {
+        let mut messages = Vec::with_capacity(BATCH_REQUESTS_MAX);
+        while self.waiting.recv_many(&mut messages, BATCH_REQUESTS_MAX).await > 0 {
+            let mut batch = Vec::with_capacity(messages.len());
+            for message in messages.drain(..) {
+                match message {
+                    Message::Request(request) => batch.push(request),
+                    // What is in the channel already is still answered.
+                    Message::Stop => self.waiting.close(),
+                }
+            }
+            self.answer(batch).await;
+        }
+        if !self.orphans.list().is_empty() {
+            self.answer(Vec::new()).await;
+        }
+    }
+
+    async fn answer(&self, batch: Vec<Request>) {
+        let result = self.commit(&batch).await;
+        let refused = result.as_ref().is_err_and(|error| Fault::of(error) == Fault::Statement);
+        if !refused || batch.len() < 2 {
+            return self.reply(batch, result);
+        }
+        // One request that the database refuses must not take the others with it.
+        for request in batch {
+            let result = self.commit(slice::from_ref(&request)).await;
+            self.reply(vec![request], result);
+        }
+    }
+
+    fn reply(&self, batch: Vec<Request>, mut result: Result<HashMap<Uuid, Event>, DbErr>) {
+        for request in batch {
+            let answer = match &mut result {
+                Ok(events) => Ok(events.remove(&request.id)),
+                Err(error) => Err(self.database.explain(error.clone())),
+            };
+            // A caller that is gone needs no answer.
+            let _ = request.reply.send(answer);
+        }
+    }
+
+    async fn commit(&self, batch: &[Request]) -> Result<HashMap<Uuid, Event>, DbErr> {
+        let mut attempt = 1;
+        loop {
+            match self.try_commit(batch).await {
+                Err(error) if attempt < ATTEMPTS_MAX && Fault::of(&error).may_pass() => {
+                    tracing::debug!(attempt, %error, "the journal's transaction is tried again");
+                    tokio::time::sleep(RETRY_PAUSE * attempt).await;
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_commit(&self, batch: &[Request]) -> Result<HashMap<Uuid, Event>, DbErr> {
+        let now = self.database.now();
+        let wants = |wanted: fn(&Work) -> bool| batch.iter().filter(move |r| wanted(&r.work)).map(|r| r.id);
+        let orphans = self.orphans.list().clone();
+        let abandoned: Vec<_> =
+            wants(|w| matches!(w, Work::Abandon)).chain(orphans.iter().copied()).collect();
+        let doubted: Vec<_> = wants(|w| matches!(w, Work::Doubt)).collect();
+
+        let transaction = self.database.begin().await?;
+        let renew = self.instance.is_due(now);
+        if renew {
+            self.instance.renew(&transaction, now).await?;
+        }
+        // Before applying: what changed nothing overlaps with nothing.
+        abandon(&transaction, &abandoned).await?;
+        let applied = batch.iter().filter_map(|request| match &request.work {
+            Work::Apply(applied) => Some((request.id, &**applied)),
+            _ => None,
+        });
+        let events = apply::apply(&transaction, now, applied.collect()).await?;
+        doubt(&transaction, &doubted, now).await?;
+        // After applying: no store can have heard of these before this transaction ends.
+        self.open(&transaction, batch, now).await?;
+        transaction.commit().await?;
+
+        if renew {
+            self.instance.renewed(now);
+        }
+        self.orphans.list().retain(|id| !orphans.contains(id));
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        Ok(events)
+    }
+
+    async fn open(
+        &self,
+        transaction: &DatabaseTransaction,
+        batch: &[Request],
+        now: i64,
+    ) -> Result<(), DbErr> {
+        let opened: Vec<(Uuid, Key, &Intent)> = batch
+            .iter()
+            // Nobody would ever decide an intent of which nobody heard.
+            .filter(|request| !request.reply.is_closed())
+            .filter_map(|request| match &request.work {
+                Work::Open(intent) => Some((request.id, Key::of(&intent.bucket, &intent.key), intent)),
+                _ => None,
+            })
+            .collect();
+        if opened.is_empty() {
+            return Ok(());
+        }
+        let sequencers = apply::sequencers(transaction, opened.iter().map(|(_, key, _)| key)).await?;
+        let rows = opened.into_iter().map(|(id, key, intent)| ActiveModel {
+            id: Set(id),
+            opened_sequencer: Set(sequencers.get(&key).copied().unwrap_or(0)),
+            bucket: Set(key.bucket),
+            key: Set(key.key),
+            kind: Set(intent.kind.name().to_owned()),
+            state: Set(State::Open),
+            instance: Set(self.instance.id),
+            updated_at: Set(now),
+            ..Default::default()
+        });
+        let once = OnConflict::column(Column::Id).do_nothing().to_owned();
+        Entity::insert_many(rows).on_conflict(once).exec_without_returning(transaction).await?;
+        Ok(())
+    }
+}
+
+async fn abandon(transaction: &DatabaseTransaction, ids: &[Uuid]) -> Result<(), DbErr> {
+    if !ids.is_empty() {
+        let unapplied = Column::Sequencer.is_null();
+        let these = Column::Id.is_in(ids.iter().copied());
+        Entity::delete_many().filter(these).filter(unapplied).exec(transaction).await?;
+    }
+    Ok(())
+}
+
+async fn doubt(transaction: &DatabaseTransaction, ids: &[Uuid], now: i64) -> Result<(), DbErr> {
+    if !ids.is_empty() {
+        Entity::update_many()
+            .col_expr(Column::State, Expr::value(State::Doubt))
+            .col_expr(Column::UpdatedAt, Expr::value(now))
+            .filter(Column::Id.is_in(ids.iter().copied()))
+            .filter(Column::State.eq(State::Open))
+            .exec(transaction)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! What relais remembers: the journal of mutations, the objects, the jobs and the embedded event log.
+//!
+//! One database behind it, SQLite or PostgreSQL, and the only crate that speaks SQL. What a call of [`Journal`] answers
+//! is on disk: intents and results of concurrent requests share one commit, so that this costs little. Several
+//! instances may work on one catalog; leases in it tell who is alive, who publishes and who runs which job.
+//!
+//! The crate writes down and hands out; it moves no bytes, talks to no store and publishes nothing.
+#![warn(missing_docs)]
+
+mod catalog;
+mod config;
+mod database;
+mod entities;
+mod error;
+mod event_log;
+mod instance;
+mod jobs;
+mod journal;
+mod migrations;
+mod objects;
+
+pub use catalog::Catalog;
+pub use config::Config;
+pub use error::CatalogError;
+pub use event_log::EventLog;
+pub use instance::INSTANCE_LEASE;
+pub use jobs::{Job, JobState, Jobs, NewJob};
+pub use journal::{Applied, Intent, IntentId, Journal};
+pub use objects::{ObjectRow, Objects};

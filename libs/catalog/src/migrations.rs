@@ -1,0 +1,17 @@
+//! The schema's history, oldest first. A migration that was released never changes; the next one corrects it.
+
+mod m20261120_000001_first_tables;
+
+use async_trait::async_trait;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// All migrations.
+#[derive(Debug)]
+pub(crate) struct Migrations;
+
+#[async_trait]
+impl MigratorTrait for Migrations {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261120_000001_first_tables::Migration)]
+    }
+}

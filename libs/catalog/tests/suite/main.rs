@@ -1,0 +1,39 @@
+//! The catalog's promises, each checked on SQLite, and on PostgreSQL where `RELAIS_TEST_POSTGRES_URL` names a server
+//! on which databases may be created.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
+
+mod errors;
+mod event_log;
+mod jobs;
+mod journal;
+mod objects;
+mod scratch;
+mod start;
+
+/// Runs each test once on either database.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    let scratch = crate::scratch::Scratch::sqlite();
+                    super::$test(&scratch).await;
+                }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    if let Some(scratch) = crate::scratch::Scratch::postgres().await {
+                        super::$test(&scratch).await;
+                        scratch.remove().await;
+                    }
+                }
+            )*
+        }
+    };
+}
+pub(crate) use on_both;
