@@ -56,6 +56,7 @@ impl BucketName {
 impl ObjectKey {
     fn broken_rule(name: &str) -> Option<&'static str> {
         match name.len() {
+            _ if name.contains('\0') => Some("must not hold a zero byte"), // PostgreSQL and file systems cannot keep one.
             0 => Some("must not be empty"),
             1..=KEY_BYTES_MAX => None,
             _ => Some("must have at most 1,024 bytes"),

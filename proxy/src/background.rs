@@ -1,0 +1,44 @@
+//! What runs behind the requests: the relay of events, the settling of replicas, the recovery of intents, upkeep.
+//!
+//! Each is a loop that is woken when there is something to do and looks by itself now and then, since another instance may
+//! have left the work, or a wake-up been lost with a crash. A failure is logged and met again at the next look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use relais_events::Bus;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::gateway::Gateway;
+
+mod recover;
+mod relay;
+pub(crate) mod settle;
+mod upkeep;
+
+/// How often each loop looks without being woken.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Pause after a failure of the catalog or a bus, so that an outage is not answered with a storm.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Runs all loops until told to stop.
+pub(crate) async fn run(gateway: Gateway, bus: Arc<dyn Bus>, stop: CancellationToken) {
+    let mut loops = JoinSet::new();
+    loops.spawn(relay::run(gateway.clone(), bus, stop.clone()));
+    loops.spawn(settle::run(gateway.clone(), stop.clone()));
+    loops.spawn(recover::run(gateway.clone(), stop.clone()));
+    loops.spawn(upkeep::run(gateway, stop));
+    while loops.join_next().await.is_some() {}
+}
+
+/// Waits for a wake-up, the time to look, or the end; says whether to go on.
+async fn wait(wake: &Notify, stop: &CancellationToken, pause: Duration) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => false,
+        () = wake.notified() => true,
+        () = tokio::time::sleep(pause) => true,
+    }
+}

@@ -1,0 +1,33 @@
+//! Keeps this instance's lease alive, and the journal small.
+
+use std::time::{Duration, Instant};
+
+use relais_catalog::INSTANCE_LEASE;
+use tokio_util::sync::CancellationToken;
+
+use crate::gateway::Gateway;
+
+/// How long a finished row stays in the journal: what the embedded bus can still replay.
+const JOURNAL_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How often finished rows are removed.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
+    let mut pruned = Instant::now();
+    loop {
+        if let Err(error) = gateway.journal.heartbeat().await {
+            tracing::warn!(error = %super::relay::chain(&error), "this instance cannot renew its lease");
+        }
+        if pruned.elapsed() > PRUNE_EVERY {
+            pruned = Instant::now();
+            if let Err(error) = gateway.journal.prune(JOURNAL_KEPT).await {
+                tracing::warn!(error = %super::relay::chain(&error), "the journal keeps its old rows for now");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(INSTANCE_LEASE / 3) => {}
+        }
+    }
+}

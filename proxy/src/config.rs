@@ -1,0 +1,83 @@
+//! What can be set about the proxy and its buckets.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use relais_model::{ByteSize, Replica, WriteMode};
+use serde::{Deserialize, Serialize};
+
+/// The S3 side. Every key is explained, with its default, in `config/default.toml`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address of the S3 port.
+    pub listen: SocketAddr,
+    /// PEM chain of the server's certificate; TLS is on when it and the key are set.
+    pub tls_certificate_file: Option<PathBuf>,
+    /// PEM key of the certificate.
+    pub tls_key_file: Option<PathBuf>,
+    /// Domains below which a host name names a bucket.
+    pub domains: Vec<String>,
+    /// Region that clients sign for and buckets say they are in.
+    pub region: String,
+    /// Base of public URLs of objects whose primary store has none of its own.
+    pub public_url: Option<String>,
+    /// Requests worked on at once; more are told to slow down.
+    pub requests_in_flight_max: usize,
+    /// Largest file of a POST form, which is held in memory while its policy is checked.
+    pub form_bytes_max: ByteSize,
+    /// How long requests may take to finish once the process is told to stop.
+    pub drain_timeout_seconds: u64,
+}
+
+/// One bucket, or with the name `*` every bucket that is not named.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BucketConfig {
+    /// The name that clients use, or `*`.
+    pub name: String,
+    /// Where its objects are; the first is the primary.
+    pub replicas: Vec<Replica>,
+    /// What must have an object before the client hears 200.
+    #[serde(default = "primary")]
+    pub write_mode: WriteMode,
+    /// Largest object; nothing: what S3 allows.
+    pub object_bytes_max: Option<ByteSize>,
+    /// Media types that may be stored; empty: all.
+    #[serde(default)]
+    pub content_types: Vec<String>,
+    /// Server-side encryption asked of S3 stores where the client asks for none: `AES256` or `aws:kms`.
+    pub encryption: Option<String>,
+    /// Prefixes of keys that anyone may read.
+    #[serde(default)]
+    pub public_read: Vec<String>,
+    /// Which web pages may use the bucket.
+    #[serde(default)]
+    pub cors: Vec<CorsRule>,
+}
+
+/// One rule of a bucket's cross-origin sharing, as in S3.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorsRule {
+    /// Origins; one `*` in each is a wildcard.
+    pub allowed_origins: Vec<String>,
+    /// Methods.
+    pub allowed_methods: Vec<String>,
+    /// Request headers; one `*` in each is a wildcard.
+    #[serde(default = "any")]
+    pub allowed_headers: Vec<String>,
+    /// Response headers that the page may read, beside those that relais always exposes.
+    #[serde(default)]
+    pub expose_headers: Vec<String>,
+    /// How long a browser may keep the answer to a preflight request.
+    pub max_age_seconds: Option<u32>,
+}
+
+fn primary() -> WriteMode {
+    WriteMode::Primary
+}
+
+fn any() -> Vec<String> {
+    vec!["*".to_owned()]
+}

@@ -1,0 +1,91 @@
+//! How a failure of relais itself looks to a client: one table.
+//!
+//! What a store refuses is passed on as the store said it. The source of an error is logged, never sent.
+
+use relais_catalog::CatalogError;
+use relais_model::{ByteSize, InvalidName, Replica};
+use s3s::stream::aws_chunked_stream::AwsChunkedStreamError;
+use s3s::stream::upload_stream::UploadStreamError;
+use s3s::{S3Error, S3ErrorCode};
+
+/// Why the gateway cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GatewayError {
+    #[error("bucket {0} is not configured")]
+    NoSuchBucket(String),
+    #[error("the key is not usable")]
+    Key(#[source] InvalidName),
+    #[error("the bucket's name is not usable")]
+    BucketName(#[source] InvalidName),
+    #[error("the request says nothing of the length of its body")]
+    LengthMissing,
+    #[error("the object is larger than the {limit} that this bucket allows")]
+    TooLarge { limit: ByteSize },
+    #[error("objects of the type {found:?} are not accepted in this bucket; it takes {accepted}")]
+    ContentType { found: String, accepted: String },
+    #[error("the body ended after {received} of {declared} bytes")]
+    Incomplete { received: u64, declared: u64 },
+    #[error("the body is longer than the {declared} bytes that were declared")]
+    TooLong { declared: u64 },
+    #[error("the {algorithm} of the body is not the one that was sent")]
+    Digest { algorithm: &'static str },
+    #[error("{algorithm} is not base64 of the right length")]
+    DigestUnreadable { algorithm: &'static str },
+    #[error("the body could not be read")]
+    Body(#[source] s3s::StdError),
+    #[error("replica {replica} did not take the write")]
+    ReplicaLost { replica: Replica },
+    #[error("the upload id is not one of this server")]
+    UploadId,
+    #[error("the catalog does not work")]
+    Catalog(#[from] CatalogError),
+    #[error("a task of the gateway ended early")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl GatewayError {
+    fn code(&self) -> S3ErrorCode {
+        match self {
+            Self::NoSuchBucket(_) => S3ErrorCode::NoSuchBucket,
+            Self::Key(_) => S3ErrorCode::KeyTooLongError,
+            Self::BucketName(_) => S3ErrorCode::InvalidBucketName,
+            Self::LengthMissing => S3ErrorCode::MissingContentLength,
+            Self::TooLarge { .. } => S3ErrorCode::EntityTooLarge,
+            Self::ContentType { .. } => S3ErrorCode::InvalidArgument,
+            Self::Incomplete { .. } | Self::TooLong { .. } => S3ErrorCode::IncompleteBody,
+            Self::Digest { .. } => S3ErrorCode::BadDigest,
+            Self::DigestUnreadable { .. } => S3ErrorCode::InvalidDigest,
+            Self::Body(error) => body_code(error),
+            Self::ReplicaLost { .. } | Self::Catalog(_) => S3ErrorCode::ServiceUnavailable,
+            Self::UploadId => S3ErrorCode::NoSuchUpload,
+            Self::Task(_) => S3ErrorCode::InternalError,
+        }
+    }
+}
+
+/// What s3s found wrong while the body was read: a wrong signature of a chunk, a wrong hash of the whole.
+fn body_code(error: &s3s::StdError) -> S3ErrorCode {
+    if let Some(error) = error.downcast_ref::<UploadStreamError>() {
+        match error {
+            UploadStreamError::Underlying(_) => S3ErrorCode::IncompleteBody,
+            _ => error.to_s3_error_code(),
+        }
+    } else if let Some(error) = error.downcast_ref::<AwsChunkedStreamError>() {
+        match error {
+            AwsChunkedStreamError::Underlying(_) => S3ErrorCode::IncompleteBody,
+            _ => error.to_s3_error_code(),
+        }
+    } else if error.is::<s3s::BodySizeLimitExceeded>() {
+        S3ErrorCode::EntityTooLarge
+    } else {
+        S3ErrorCode::IncompleteBody
+    }
+}
+
+impl From<GatewayError> for S3Error {
+    fn from(error: GatewayError) -> Self {
+        let mut answer = Self::with_message(error.code(), error.to_string());
+        answer.set_source(Box::new(error));
+        answer
+    }
+}

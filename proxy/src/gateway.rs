@@ -1,0 +1,147 @@
+//! The gateway: the S3 that clients reach, over the stores of each bucket.
+//!
+//! It holds what every operation needs and nothing of a single one; those live in [`crate::s3`], a file each. Mutations run
+//! in tasks of their own, so that a client that goes away in the middle cannot leave one half done.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use relais_catalog::{Catalog, Journal, Objects};
+use relais_model::{BucketName, Identity, ObjectKey, Requester};
+use relais_stores::Stores;
+use s3s::{S3Request, S3Result};
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{BucketConfig, Config};
+use crate::error::GatewayError;
+use crate::observe::{ClientAddress, RequestId};
+use crate::placement::{Bucket, Placement, PlacementError};
+use crate::seal::Sealer;
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// The `[proxy]` section.
+    pub config: &'a Config,
+    /// The `[[buckets]]`.
+    pub buckets: &'a [BucketConfig],
+    /// Every store.
+    pub stores: &'a Stores,
+    /// The database.
+    pub catalog: &'a Catalog,
+    /// From which keys for sealing are derived.
+    pub secret_key: &'a [u8],
+}
+
+/// The S3 that clients reach. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(Arc<Shared>);
+
+/// What the clones of a gateway share. Public only as the target of `Deref`.
+#[expect(missing_debug_implementations, reason = "the gateway prints what matters of it")]
+pub struct Shared {
+    pub(crate) placement: Placement,
+    pub(crate) journal: Journal,
+    pub(crate) objects: Objects,
+    pub(crate) sealer: Sealer,
+    pub(crate) region: String,
+    public_url: Option<String>,
+    /// Told when an event waits to be published.
+    pub(crate) published_soon: Notify,
+    /// Told when a replica waits to be settled.
+    pub(crate) settled_soon: Notify,
+    /// Told when an intent is in doubt.
+    pub(crate) recovered_soon: Notify,
+    /// Mutations and what follows them.
+    tasks: TaskTracker,
+}
+
+impl std::ops::Deref for Gateway {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("placement", &self.placement).finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// Builds the gateway; nothing is contacted.
+    pub fn new(parts: &Parts<'_>) -> Result<Self, PlacementError> {
+        Ok(Self(Arc::new(Shared {
+            placement: Placement::new(parts.buckets, parts.stores)?,
+            journal: parts.catalog.journal(),
+            objects: parts.catalog.objects(),
+            sealer: Sealer::new(parts.secret_key, "multipart upload id"),
+            region: parts.config.region.clone(),
+            public_url: parts.config.public_url.clone(),
+            published_soon: Notify::new(),
+            settled_soon: Notify::new(),
+            recovered_soon: Notify::new(),
+            tasks: TaskTracker::new(),
+        })))
+    }
+
+    /// Every bucket and where it is.
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// Waits until no mutation is under way; none may be begun meanwhile.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, GatewayError> {
+        let name: BucketName = name.parse().map_err(GatewayError::BucketName)?;
+        self.placement.bucket(&name).ok_or_else(|| GatewayError::NoSuchBucket(name.to_string()))
+    }
+
+    pub(crate) fn public_url(&self, bucket: &Bucket, key: &ObjectKey) -> Option<String> {
+        bucket.public_url(key, self.public_url.as_deref())
+    }
+
+    /// Runs a mutation to its end even if the client is gone by then.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        mutation: impl Future<Output = S3Result<T>> + Send + 'static,
+    ) -> S3Result<T> {
+        self.tasks.spawn(mutation).await.map_err(GatewayError::from)?
+    }
+
+    /// Starts what follows a mutation and nobody waits for.
+    pub(crate) fn afterwards(&self, follow_up: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(follow_up);
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+}
+
+pub(crate) fn key(text: &str) -> Result<ObjectKey, GatewayError> {
+    text.parse().map_err(GatewayError::Key)
+}
+
+/// What the journal remembers of who made a request.
+pub(crate) fn requester<T>(request: &S3Request<T>) -> Requester {
+    let extensions = &request.extensions;
+    let identity = extensions.get::<Identity>().cloned();
+    // Behind a signature there is only the root key so far.
+    let identity = identity.unwrap_or(if request.credentials.is_some() { Identity::Root } else { Identity::Anonymous });
+    let traceparent = request.headers.get("traceparent").and_then(|value| value.to_str().ok());
+    Requester {
+        principal: identity.principal().to_owned(),
+        source_ip: extensions.get::<ClientAddress>().map(|address| address.0.ip().to_string()),
+        request_id: extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
+        traceparent: traceparent.map(str::to_owned),
+    }
+}

@@ -1,0 +1,32 @@
+//! The proxy: S3 in, stores out.
+//!
+//! A request passes the layers of [`stack`], is read and its signature checked by s3s, asked after by [`access`], and
+//! reaches the [`Gateway`], which is an `s3s::S3` over the stores. Writes go through the journal ([`s3::write`]); behind
+//! the requests, [`background`] publishes events, settles replicas and recovers what a dead instance left open.
+//!
+//! The proxy never looks into objects: what is in a picture or a recording is the sidecars' affair.
+
+mod access;
+pub mod api;
+mod background;
+mod checksum;
+mod config;
+mod cors;
+mod error;
+mod gateway;
+mod metrics;
+mod observe;
+mod placement;
+mod s3;
+mod seal;
+mod server;
+mod stack;
+mod tls;
+
+pub use access::RootKey;
+pub use config::{BucketConfig, Config, CorsRule};
+pub use gateway::{Gateway, Parts};
+pub use metrics::install as install_metrics;
+pub use placement::{Bucket, Place, Placement, PlacementError};
+pub use s3::make_missing as make_missing_bucket;
+pub use server::{ServeError, Server};

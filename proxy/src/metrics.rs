@@ -1,0 +1,31 @@
+//! Names of the proxy's metrics, with unit and meaning. `docs/METRICS.md` lists the same.
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Requests answered, by operation's method and status.
+pub(crate) const REQUESTS: &str = "relais_requests_total";
+
+/// Seconds from the head of a request to the head of its answer, by method.
+pub(crate) const REQUEST_SECONDS: &str = "relais_request_seconds";
+
+/// Requests being worked on.
+pub(crate) const REQUESTS_IN_FLIGHT: &str = "relais_requests_in_flight";
+
+/// Bytes of objects that clients stored.
+pub(crate) const BYTES_STORED: &str = "relais_stored_bytes_total";
+
+/// Events taken from the journal to the bus.
+pub(crate) const EVENTS_PUBLISHED: &str = "relais_events_published_total";
+
+/// Replicas that were made equal to the primary after the write, by replica.
+pub(crate) const REPLICAS_SETTLED: &str = "relais_replicas_settled_total";
+
+/// Upper bounds of the latency histogram, in seconds: a memory hit to a multipart completion.
+const SECONDS_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Installs the recorder of this process; the handle renders what `/metrics` answers.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(REQUEST_SECONDS.to_owned()), &SECONDS_BUCKETS)?
+        .install_recorder()
+}

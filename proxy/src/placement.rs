@@ -1,0 +1,179 @@
+//! Which bucket is where.
+//!
+//! Clients name a bucket; its placement is an ordered list of places, each a store and a bucket there. Built once from the
+//! configuration; a name that no bucket and no `*` covers does not exist.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use relais_model::{BucketName, InvalidName, ObjectKey, Replica, StoreName, WriteMode};
+use relais_stores::{Store, Stores};
+
+use crate::config::BucketConfig;
+
+/// Why buckets cannot be placed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlacementError {
+    /// Not a bucket name.
+    #[error("buckets: name: {0}, or \"*\" for every other bucket")]
+    Name(InvalidName),
+    /// The same bucket twice.
+    #[error("buckets: {0} is configured twice")]
+    Twice(String),
+    /// A bucket without a place.
+    #[error("buckets: {0}: replicas: name at least one store")]
+    NoReplica(String),
+    /// A store that is not configured.
+    #[error("buckets: {bucket}: replicas: there is no store {store:?}; configure it as [stores.{store}]")]
+    UnknownStore {
+        /// The bucket.
+        bucket: String,
+        /// The store that it names.
+        store: StoreName,
+    },
+    /// Two replicas of a bucket that are one place.
+    #[error("buckets: {0}: replicas: the same store and bucket is named twice")]
+    SamePlace(String),
+    /// A fixed bucket for all names.
+    #[error("buckets: *: replicas: {0} names one bucket for all; name the store only")]
+    FixedBucket(Replica),
+    /// An unknown encryption.
+    #[error("buckets: {bucket}: encryption: {value:?} is neither \"AES256\" nor \"aws:kms\"")]
+    Encryption {
+        /// The bucket.
+        bucket: String,
+        /// What was written.
+        value: String,
+    },
+}
+
+/// A store and a bucket there.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// As the configuration writes it: the name in rows, metrics and logs.
+    pub replica: Replica,
+    /// The store.
+    pub store: Store,
+    /// The bucket in the store.
+    pub bucket: BucketName,
+}
+
+/// A bucket that clients see.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// The name that clients use.
+    pub name: BucketName,
+    /// Its replicas, the primary first; never empty.
+    pub places: Vec<Place>,
+    /// Its rules.
+    pub config: Arc<BucketConfig>,
+}
+
+impl Bucket {
+    /// The place that is read first and that the others are made equal to.
+    pub fn primary(&self) -> &Place {
+        &self.places[0]
+    }
+
+    /// How many replicas, counted from the primary, must have a write before it is acknowledged.
+    pub fn required(&self) -> usize {
+        match self.config.write_mode {
+            WriteMode::Primary => 1,
+            WriteMode::All => self.places.len(),
+        }
+    }
+
+    /// Whether anyone may read this key.
+    pub fn is_public(&self, key: &str) -> bool {
+        self.config.public_read.iter().any(|prefix| key.starts_with(prefix.as_str()))
+    }
+
+    /// Where anyone may read a public object, seen from outside.
+    pub fn public_url(&self, key: &ObjectKey, own: Option<&str>) -> Option<String> {
+        let primary = self.primary();
+        primary.store.public_url(&primary.bucket, key).or_else(|| Some(format!("{}/{}/{key}", own?, self.name)))
+    }
+}
+
+/// All buckets.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    named: BTreeMap<BucketName, Arc<Bucket>>,
+    any: Option<(Arc<BucketConfig>, Vec<(Replica, Store)>)>,
+}
+
+impl Placement {
+    /// Places the configured buckets on the stores.
+    pub fn new(buckets: &[BucketConfig], stores: &Stores) -> Result<Self, PlacementError> {
+        let mut placement = Self { named: BTreeMap::new(), any: None };
+        for config in buckets {
+            let replicas = replicas(config, stores)?;
+            let config = Arc::new(config.clone());
+            if config.name == "*" {
+                if let Some((replica, _)) = replicas.iter().find(|(replica, _)| replica.bucket.is_some()) {
+                    return Err(PlacementError::FixedBucket(replica.clone()));
+                }
+                if placement.any.replace((config, replicas)).is_some() {
+                    return Err(PlacementError::Twice("*".to_owned()));
+                }
+                continue;
+            }
+            let name: BucketName = config.name.parse().map_err(PlacementError::Name)?;
+            let bucket = place(&name, config, &replicas);
+            if let Some(twice) = placement.named.insert(name, Arc::new(bucket)) {
+                return Err(PlacementError::Twice(twice.name.to_string()));
+            }
+        }
+        Ok(placement)
+    }
+
+    /// The bucket of that name, if the configuration covers it. Whether it exists in its stores is theirs to say.
+    pub fn bucket(&self, name: &BucketName) -> Option<Arc<Bucket>> {
+        if let Some(bucket) = self.named.get(name) {
+            return Some(Arc::clone(bucket));
+        }
+        let (config, replicas) = self.any.as_ref()?;
+        Some(Arc::new(place(name, Arc::clone(config), replicas)))
+    }
+
+    /// The buckets that are named in the configuration.
+    pub fn named(&self) -> impl Iterator<Item = &Arc<Bucket>> {
+        self.named.values()
+    }
+
+    /// The store that answers which unnamed buckets exist.
+    pub fn primary_of_any(&self) -> Option<&Store> {
+        self.any.as_ref().map(|(_, replicas)| &replicas[0].1)
+    }
+}
+
+fn place(name: &BucketName, config: Arc<BucketConfig>, replicas: &[(Replica, Store)]) -> Bucket {
+    let place = |(replica, store): &(Replica, Store)| Place {
+        replica: replica.clone(),
+        store: store.clone(),
+        bucket: replica.bucket.clone().unwrap_or_else(|| name.clone()),
+    };
+    Bucket { name: name.clone(), places: replicas.iter().map(place).collect(), config }
+}
+
+fn replicas(config: &BucketConfig, stores: &Stores) -> Result<Vec<(Replica, Store)>, PlacementError> {
+    let name = || config.name.clone();
+    if config.replicas.is_empty() {
+        return Err(PlacementError::NoReplica(name()));
+    }
+    if let Some(value) = config.encryption.as_ref().filter(|value| !matches!(value.as_str(), "AES256" | "aws:kms")) {
+        return Err(PlacementError::Encryption { bucket: name(), value: value.clone() });
+    }
+    let mut found: Vec<(Replica, Store)> = Vec::new();
+    for replica in &config.replicas {
+        let store = stores.find(&replica.store).ok_or_else(|| PlacementError::UnknownStore {
+            bucket: name(),
+            store: replica.store.clone(),
+        })?;
+        if found.iter().any(|(other, _)| other == replica) {
+            return Err(PlacementError::SamePlace(name()));
+        }
+        found.push((replica.clone(), store.clone()));
+    }
+    Ok(found)
+}

@@ -1,0 +1,146 @@
+//! A mutation of one key as the journal sees it: opened before a store can have it, then applied, abandoned or in doubt.
+//!
+//! Every operation that changes an object goes through here, so that none can forget its event or its replicas.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use relais_catalog::{Applied, CatalogError, Intent, IntentId};
+use relais_model::{DerivedFrom, EventKind, ObjectFacts, ObjectKey, ReplicaState, Requester};
+use relais_stores::request;
+use s3s::S3Error;
+use s3s::dto::{ETag, HeadObjectInput, HeadObjectOutput};
+
+use super::derived::derived_from;
+use super::write::Refused;
+use crate::background::settle;
+use crate::error::GatewayError;
+use crate::gateway::Gateway;
+use crate::metrics::BYTES_STORED;
+use crate::placement::Bucket;
+
+/// One key of a bucket, about to change.
+#[derive(Clone)]
+pub(crate) struct Mutation {
+    pub(crate) gateway: Gateway,
+    pub(crate) bucket: Arc<Bucket>,
+    pub(crate) key: ObjectKey,
+    pub(crate) kind: EventKind,
+    pub(crate) requester: Requester,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    /// The object; nothing after a deletion.
+    pub(crate) object: Option<ObjectFacts>,
+    pub(crate) acl: Option<String>,
+    pub(crate) derived_from: Option<DerivedFrom>,
+    /// How many replicas, counted from the primary, are known to have it.
+    pub(crate) current: usize,
+}
+
+impl Mutation {
+    /// Writes the intent down; it is durable when this returns.
+    pub(crate) async fn open(&self) -> Result<IntentId, GatewayError> {
+        let intent = Intent { bucket: self.bucket.name.clone(), key: self.key.clone(), kind: self.kind };
+        Ok(self.gateway.journal.open(intent).await?)
+    }
+
+    /// Records what was done, with its event. If that fails the stores have what the catalog does not know of, and recovery
+    /// will look.
+    pub(crate) async fn apply(&self, id: IntentId, change: Change) -> Result<(), GatewayError> {
+        let stored = change.object.as_ref().map_or(0, |object| object.size);
+        let applied = Applied {
+            public_url: change.object.as_ref().and_then(|_| self.gateway.public_url(&self.bucket, &self.key)),
+            object: change.object,
+            acl: change.acl,
+            replicas: self.replicas(change.current),
+            derived_from: change.derived_from,
+            requester: self.requester.clone(),
+        };
+        let mut recorded = self.gateway.journal.apply(id, applied.clone()).await;
+        if let Err(CatalogError::UnknownIntent(_)) = recorded {
+            // Another instance took this one for dead and closed its intent. The write is done all the same.
+            recorded = self.gateway.journal.apply(self.open().await?, applied).await;
+        }
+        if let Err(error) = recorded {
+            self.doubt(id).await;
+            return Err(error.into());
+        }
+        metrics::counter!(BYTES_STORED).increment(stored);
+        self.gateway.published_soon.notify_one();
+        Ok(())
+    }
+
+    /// Records the object as the primary shows it now, for operations whose answer names neither size nor type.
+    pub(crate) async fn apply_as_found(&self, id: IntentId, etag: Option<ETag>, current: usize) -> Result<(), S3Error> {
+        let primary = self.bucket.primary();
+        let input = HeadObjectInput {
+            bucket: primary.bucket.to_string(),
+            key: self.key.to_string(),
+            ..Default::default()
+        };
+        let head = match primary.store.s3.head_object(request(input)).await {
+            Ok(head) => head.output,
+            Err(error) => return Err(self.refused(id, Refused { error, in_doubt: true }).await),
+        };
+        let mut object = facts(&head, &self.requester.principal);
+        object.etag = etag.map_or(object.etag, ETag::into_value);
+        let derived_from = derived_from(head.metadata.as_ref());
+        let change = Change { object: Some(object), derived_from, current, ..Default::default() };
+        Ok(self.apply(id, change).await?)
+    }
+
+    /// Nothing was changed anywhere.
+    pub(crate) async fn abandon(&self, id: IntentId) {
+        if let Err(error) = self.gateway.journal.abandon(id).await {
+            // Harmless: recovery will find that nothing changed.
+            tracing::warn!(intent = %id.0, error = %error, "an abandoned intent stays in the journal");
+        }
+    }
+
+    /// A place that the write needs refused it, or may have.
+    pub(crate) async fn refused(&self, id: IntentId, refused: Refused) -> S3Error {
+        if refused.in_doubt {
+            self.doubt(id).await;
+        } else {
+            self.abandon(id).await;
+        }
+        refused.error
+    }
+
+    /// Lets the replicas that nobody waited for come to their end, then makes sure that they are equal.
+    pub(crate) fn settle_after(self, rest: impl Future<Output = ()> + Send + 'static) {
+        let gateway = self.gateway.clone();
+        gateway.afterwards(async move {
+            rest.await;
+            settle::key(&self.gateway, &self.bucket, &self.key).await;
+        });
+    }
+
+    async fn doubt(&self, id: IntentId) {
+        if let Err(error) = self.gateway.journal.doubt(id).await {
+            // The lease of this instance runs out with the catalog; whoever comes next takes the open intent.
+            tracing::warn!(intent = %id.0, error = %error, "an intent stays open");
+        }
+        self.gateway.recovered_soon.notify_one();
+    }
+
+    fn replicas(&self, current: usize) -> BTreeMap<String, ReplicaState> {
+        let state = |index| if index < current { ReplicaState::Current } else { ReplicaState::Pending };
+        let places = self.bucket.places.iter().enumerate();
+        places.map(|(index, place)| (place.replica.to_string(), state(index))).collect()
+    }
+}
+
+/// What a HEAD of the primary says of an object.
+pub(crate) fn facts(head: &HeadObjectOutput, owner: &str) -> ObjectFacts {
+    ObjectFacts {
+        size: head.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0),
+        etag: head.e_tag.clone().map(ETag::into_value).unwrap_or_default(),
+        content_type: head.content_type.clone(),
+        owner: owner.to_owned(),
+    }
+}

@@ -1,0 +1,90 @@
+//! The layers that a request passes on the S3 port, first to last.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::host::MultiDomain;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tokio::sync::Semaphore;
+use tower::{ServiceBuilder, service_fn};
+
+use crate::access::{Access, Keys, RootKey};
+use crate::config::Config;
+use crate::cors::cors;
+use crate::gateway::Gateway;
+use crate::observe::observe;
+use crate::server::ServeError;
+
+/// Largest signed chunk of an upload, which s3s holds whole to check its signature. SDKs send 64 KiB to 1 MiB.
+const SIGNED_CHUNK_BYTES_MAX: usize = 16 << 20;
+
+/// The service behind the S3 port.
+pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Result<Router, ServeError> {
+    let slots = Arc::new(Semaphore::new(config.requests_in_flight_max));
+    let s3 = s3_service(config, gateway.clone(), root)?;
+    let endpoint = service_fn(move |request: Request| {
+        let s3 = s3.clone();
+        async move { Ok::<_, Infallible>(answer(&s3, request).await) }
+    });
+    let layers = ServiceBuilder::new()
+        .layer(from_fn(observe)) // First: every line below can log the id.
+        .layer(from_fn_with_state(gateway, cors)) // Above authentication: a preflight request carries no signature.
+        .layer(from_fn_with_state(slots, shed)); // Refusing is cheaper than verifying.
+    Ok(Router::new().fallback_service(endpoint).layer(layers))
+}
+
+fn s3_service(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Result<S3Service, ServeError> {
+    let mut s3_config = S3Config::default();
+    s3_config.aws_chunked_stream_max_chunk_size = SIGNED_CHUNK_BYTES_MAX;
+    s3_config.post_object_max_file_size = config.form_bytes_max.0;
+    let mut builder = S3ServiceBuilder::new(gateway.clone());
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(s3_config))));
+    builder.set_auth(Keys(root));
+    builder.set_access(Access(gateway));
+    if !config.domains.is_empty() {
+        builder.set_host(MultiDomain::new(&config.domains).map_err(|error| ServeError::Domains(error.to_string()))?);
+    }
+    Ok(builder.build())
+}
+
+async fn answer(s3: &S3Service, request: Request) -> Response {
+    match s3.call(request.map(s3s::Body::http_body_unsync)).await {
+        Ok(response) => response.map(Body::new),
+        Err(error) => {
+            tracing::error!(%error, "the S3 service failed");
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "relais failed; its log says why")
+        }
+    }
+}
+
+/// Refuses requests over the limit of those worked on at once.
+async fn shed(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match slots.try_acquire() {
+        Ok(_slot) => next.run(request).await,
+        Err(_) => {
+            let mut response =
+                refusal(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "too many requests at once; try again shortly");
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+    }
+}
+
+/// An answer in S3's form to a request that does not reach s3s. The texts are ours and need no escaping.
+pub(crate) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+    let xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    );
+    let mut response = Response::new(Body::from(xml));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}

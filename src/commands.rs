@@ -1,0 +1,107 @@
+//! The commands, each of which ends with a code.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use relais_catalog::Catalog;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Command, ModelCommand, WorkerKind};
+use crate::config::{self, Config, Misconfigured};
+use crate::serve;
+use crate::target::Targets;
+
+mod check;
+
+/// Runs a command with the configuration.
+pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitCode> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default(); // Fails only if it is installed already.
+    if let Command::Model(ModelCommand::List) = command {
+        return Ok(list_models());
+    }
+    let config = config::load(file)?;
+    log(&config)?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    match command {
+        Command::Serve { targets } => runtime.block_on(serve::run(config, Targets::new(&targets)))?,
+        Command::Check => return runtime.block_on(check::run(&config)),
+        Command::Config => print!("{}", toml::to_string(&config)?),
+        Command::Migrate => runtime.block_on(migrate(&config))?,
+        Command::Transcribe { file, json } => transcribe(&config, &file, json)?,
+        Command::Thumbnail { file, output } => thumbnail(&config, &file, output)?,
+        Command::Model(ModelCommand::Fetch { name, from }) => {
+            runtime.block_on(fetch_model(&config, &name, from.as_deref()))?;
+        }
+        Command::Model(ModelCommand::List) | Command::Worker { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The child process of a sidecar.
+pub(crate) fn worker(kind: WorkerKind) -> ExitCode {
+    match kind {
+        WorkerKind::Thumbnail => relais_kit::serve_worker(relais_thumbnail::work),
+        WorkerKind::Transcription => relais_kit::serve_worker(relais_transcription::work),
+    }
+}
+
+fn log(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log.filter)
+        .map_err(|error| Misconfigured(format!("log.filter: {:?}: {error}", config.log.filter)))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let done = if config.log.json { log.json().try_init() } else { log.try_init() };
+    done.map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("data_dir: cannot make {}", config.data_dir.display()))?;
+    let catalog = Catalog::connect(&config.database).await?;
+    let applied = catalog.migrate().await?;
+    println!("{applied} migrations applied; the database is up to date");
+    Ok(catalog.close().await?)
+}
+
+fn transcribe(config: &Config, file: &Path, json: bool) -> anyhow::Result<()> {
+    let transcript = relais_transcription::transcribe_file(file, &config.transcription)?;
+    if json {
+        println!("{}", String::from_utf8_lossy(&transcript.to_json()));
+    } else {
+        println!("{}", transcript.text);
+    }
+    Ok(())
+}
+
+fn thumbnail(config: &Config, file: &Path, output: Option<PathBuf>) -> anyhow::Result<()> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let small = relais_thumbnail::thumbnail(&bytes, &config.thumbnail.settings())
+        .with_context(|| format!("cannot make a thumbnail of {}", file.display()))?;
+    let output = output.unwrap_or_else(|| {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        file.with_file_name(format!("{stem}_thumb.jpg"))
+    });
+    std::fs::write(&output, small).with_context(|| format!("cannot write {}", output.display()))?;
+    println!("{}", output.display());
+    Ok(())
+}
+
+fn list_models() -> ExitCode {
+    for model in relais_transcription::PUBLISHED {
+        println!("{:<24} {:>6} MB", model.name, model.bytes / 1_000_000);
+    }
+    ExitCode::SUCCESS
+}
+
+async fn fetch_model(config: &Config, name: &str, from: Option<&str>) -> anyhow::Result<()> {
+    let model = relais_transcription::published(name)
+        .with_context(|| format!("there is no model {name:?}; `relais model list` names them"))?;
+    let folder = config.transcription.model.parent().unwrap_or(Path::new("."));
+    let source = from.unwrap_or(relais_transcription::SOURCE);
+    let path = relais_transcription::fetch(model, folder, source).await?;
+    println!("{}", path.display());
+    if path != config.transcription.model {
+        println!("to use it, set RELAIS_TRANSCRIPTION__MODEL={}", path.display());
+    }
+    Ok(())
+}

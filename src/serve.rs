@@ -1,0 +1,190 @@
+//! `relais serve`: builds what the targets need, runs it, and stops it in order.
+//!
+//! The first part that fails stops the process with a failure. On SIGTERM or SIGINT requests finish first, then sidecars.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use relais_catalog::Catalog;
+use relais_events::{Bus, EmbeddedBus, RedisStream};
+use relais_kit::{Kit, Sidecar};
+use relais_proxy::{Gateway, Parts, Server};
+use relais_stores::{RemoteConfig, Store, StoreConfig, Stores};
+use relais_thumbnail::Thumbnails;
+use relais_transcription::Transcriptions;
+use s3s::S3;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, FORGOTTEN_DATABASE, Misconfigured};
+use crate::event_log::JournalLog;
+use crate::keys::Keys;
+use crate::target::{Target, Targets};
+
+mod banner;
+mod readiness;
+
+type Part = (&'static str, anyhow::Result<()>);
+
+/// Runs the targets until told to stop.
+pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|error| Misconfigured(format!("data_dir: cannot make {}: {error}", config.data_dir.display())))?;
+    let keys = Keys::load(&config, targets.has(Target::Proxy))?;
+    let metrics = relais_proxy::install_metrics()?;
+    forget(&config)?;
+    let catalog = Catalog::connect(&config.database).await.map_err(Misconfigured::from_error)?;
+    catalog.migrate().await?;
+    let bus = bus(&config, &catalog)?;
+    let stop = CancellationToken::new();
+    let mut parts = JoinSet::new();
+
+    let mut server = None;
+    let mut gateway = None;
+    if targets.has(Target::Proxy) {
+        let stores = Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
+        let own = gateway.insert(new_gateway(&config, &stores, &catalog, &keys)?);
+        let bound = Server::bind(&config.proxy, own.clone(), keys.root.clone());
+        server = Some(bound.await.map_err(Misconfigured::from_error)?);
+        own.make_configured_buckets().await;
+    }
+    let sidecars = sidecars(&config, &targets)?;
+    let api = TcpListener::bind(config.api.listen).await.map_err(|error| {
+        let listen = config.api.listen;
+        Misconfigured(format!("api.listen: cannot listen on {listen}: {error}; is another server running there?"))
+    })?;
+    let api_address = api.local_addr()?;
+    let ready = readiness::readiness(catalog.clone(), Arc::clone(&bus));
+    let mut router = relais_proxy::api::router(metrics, ready);
+    if let Some(gateway) = &gateway {
+        let transcribe = relais_proxy::api::Transcribe::new(&config.api, gateway.clone(), catalog.jobs());
+        router = router.merge(relais_proxy::api::transcription(transcribe.map_err(Misconfigured::from_error)?));
+    }
+
+    let client: Arc<dyn S3> = match &gateway {
+        Some(gateway) => Arc::new(gateway.clone()),
+        None => proxy_client(&config, &keys).await?.s3,
+    };
+    let kit = Kit { gateway: client, catalog: catalog.clone(), bus: Arc::clone(&bus), worker: std::env::current_exe()? };
+    for (sidecar, limits) in sidecars {
+        let (kit, stop) = (kit.clone(), stop.clone());
+        parts.spawn(async move {
+            let kind = sidecar.kind();
+            (kind, kit.run(sidecar, limits, stop).await.map_err(anyhow::Error::from))
+        });
+    }
+    let api_stop = stop.clone();
+    parts.spawn(async move {
+        let served = axum::serve(api, router).with_graceful_shutdown(api_stop.cancelled_owned()).await;
+        ("api", served.context("the JSON port failed"))
+    });
+    let s3_address = server.as_ref().map(Server::address).transpose()?;
+    if let Some(server) = server {
+        let (bus, stop) = (Arc::clone(&bus), stop.clone());
+        parts.spawn(async move {
+            server.serve(bus, stop).await;
+            ("proxy", Ok(()))
+        });
+    }
+    banner::print(&config, &keys, s3_address, api_address);
+    let outcome = until_stopped(parts, stop).await;
+    catalog.close().await?;
+    outcome
+}
+
+/// Removes what an earlier process was asked to forget.
+fn forget(config: &Config) -> anyhow::Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let path = config.data_dir.join(format!("{FORGOTTEN_DATABASE}{suffix}"));
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The catalog as event bus, or Redis where one is configured.
+pub(crate) fn bus(config: &Config, catalog: &Catalog) -> anyhow::Result<Arc<dyn Bus>> {
+    if config.events.redis_url.is_none() {
+        return Ok(Arc::new(EmbeddedBus::new(Arc::new(JournalLog(catalog.event_log())))));
+    }
+    let consumer = format!("relais-{}", std::process::id());
+    let bus = RedisStream::connect(&config.events, &consumer).map_err(Misconfigured::from_error)?;
+    Ok(Arc::new(bus.in_region(&config.proxy.region)))
+}
+
+fn new_gateway(config: &Config, stores: &Stores, catalog: &Catalog, keys: &Keys) -> anyhow::Result<Gateway> {
+    let parts = Parts {
+        config: &config.proxy,
+        buckets: &config.buckets,
+        stores,
+        catalog,
+        secret_key: keys.secret.expose().as_bytes(),
+    };
+    Gateway::new(&parts).map_err(Misconfigured::from_error)
+}
+
+/// The sidecars that run here, with the limits of their jobs.
+fn sidecars(config: &Config, targets: &Targets) -> anyhow::Result<Vec<(Arc<dyn Sidecar>, relais_kit::Config)>> {
+    let mut sidecars: Vec<(Arc<dyn Sidecar>, relais_kit::Config)> = Vec::new();
+    if targets.has(Target::Thumbnail) && config.thumbnail.enabled {
+        let limits = config.thumbnail.kit.clone();
+        sidecars.push((Arc::new(Thumbnails(config.thumbnail.clone())), limits));
+    }
+    if targets.has(Target::Transcription) && config.transcription.enabled {
+        match Transcriptions::new(config.transcription.clone()) {
+            Ok(sidecar) => sidecars.push((Arc::new(sidecar), config.transcription.kit.clone())),
+            // A laptop without a model still stores and makes thumbnails; asked for by name it is an error.
+            Err(error) if targets.has(Target::Proxy) => {
+                tracing::warn!("recordings are not transcribed: {:#}", anyhow::Error::new(error));
+            }
+            Err(error) => return Err(Misconfigured::from_error(error)),
+        }
+    }
+    Ok(sidecars)
+}
+
+/// The proxy seen from a sidecar in another process: an S3 store like any other.
+async fn proxy_client(config: &Config, keys: &Keys) -> anyhow::Result<Store> {
+    let remote = RemoteConfig {
+        endpoint: Some(config.sidecars.proxy_url.clone()),
+        region: config.proxy.region.clone(),
+        access_key_id: Some(keys.root.access_key.clone()),
+        secret_access_key: Some(keys.root.secret_key.clone()),
+        secret_access_key_file: None,
+        credentials: None,
+        path_style: Some(true),
+        ca_file: config.sidecars.ca_file.clone(),
+        public_url: None,
+    };
+    let name = "proxy".parse()?;
+    Store::open(&name, &StoreConfig::S3(remote), &config.data_dir).await.map_err(Misconfigured::from_error)
+}
+
+/// Waits for a signal or for a part that ends, then for all parts.
+async fn until_stopped(mut parts: JoinSet<Part>, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut outcome = Ok(());
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => stop.cancel(),
+            _ = tokio::signal::ctrl_c() => stop.cancel(),
+            ended = parts.join_next() => match ended {
+                None => return outcome,
+                Some(ended) => {
+                    let (name, result) = ended.context("a part of relais panicked")?;
+                    if !stop.is_cancelled() {
+                        tracing::error!(part = name, "a part ended; stopping the others");
+                        outcome = result.and_then(|()| anyhow::bail!("{name} ended by itself"));
+                        stop.cancel();
+                    }
+                }
+            }
+        }
+    }
+}
