@@ -1,10 +1,10 @@
 //! The commands, each of which ends with a code.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use relais_catalog::Catalog;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Command, ModelCommand, WorkerKind};
@@ -49,7 +49,8 @@ pub(crate) fn worker(kind: WorkerKind) -> ExitCode {
 fn log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log.filter)
         .map_err(|error| Misconfigured(format!("log.filter: {:?}: {error}", config.log.filter)))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let done = if config.log.json { log.json().try_init() } else { log.try_init() };
     done.map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))
 }
@@ -57,7 +58,7 @@ fn log(config: &Config) -> anyhow::Result<()> {
 async fn migrate(config: &Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("data_dir: cannot make {}", config.data_dir.display()))?;
-    let catalog = Catalog::connect(&config.database).await?;
+    let catalog = serve::connect(config).await?;
     let applied = catalog.migrate().await?;
     println!("{applied} migrations applied; the database is up to date");
     Ok(catalog.close().await?)

@@ -77,12 +77,18 @@ impl Config {
         let model = self.transcription.model.to_string_lossy().replace("{data_dir}", &here);
         self.transcription.model = Path::new(&model).to_owned();
         self.data_dir = data_dir;
+        relais_proxy::check_buckets(&self.buckets, |name| self.stores.contains_key(name))
+            .map_err(|error| Misconfigured(error.to_string()))?;
+        if self.proxy.tls_certificate_file.is_some() != self.proxy.tls_key_file.is_some() {
+            let rule = "proxy.tls_certificate_file, proxy.tls_key_file: set both, or neither";
+            return Err(Misconfigured(rule.to_owned()));
+        }
         if self.root_access_key.is_some() != self.root_secret_key.is_some() {
             let rule = "root_access_key, root_secret_key: set both (RELAIS_ROOT_ACCESS_KEY, RELAIS_ROOT_SECRET_KEY), or neither";
             return Err(Misconfigured(rule.to_owned()));
         }
         if self.secret_key.as_ref().is_some_and(|secret| secret.expose().len() < SECRET_KEY_BYTES_MIN) {
-            let rule = "secret_key: SECRET_KEY is too short; give it 32 bytes or more, for example of `openssl rand -hex 32`";
+            let rule = "secret_key: SECRET_KEY must have 32 bytes or more; `openssl rand -hex 32` makes one";
             return Err(Misconfigured(rule.to_owned()));
         }
         Ok(self)

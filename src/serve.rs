@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use relais_catalog::Catalog;
+use relais_catalog::{Catalog, CatalogError};
 use relais_events::{Bus, EmbeddedBus, RedisStream};
 use relais_kit::{Kit, Sidecar};
 use relais_proxy::{Gateway, Parts, Server};
@@ -35,7 +35,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     let keys = Keys::load(&config, targets.has(Target::Proxy))?;
     let metrics = relais_proxy::install_metrics()?;
     forget(&config)?;
-    let catalog = Catalog::connect(&config.database).await.map_err(Misconfigured::from_error)?;
+    let catalog = connect(&config).await?;
     catalog.migrate().await?;
     let bus = bus(&config, &catalog)?;
     let stop = CancellationToken::new();
@@ -47,13 +47,12 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         let stores = Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
         let own = gateway.insert(new_gateway(&config, &stores, &catalog, &keys)?);
         let bound = Server::bind(&config.proxy, own.clone(), keys.root.clone());
-        server = Some(bound.await.map_err(Misconfigured::from_error)?);
+        server = Some(bound.await?);
         own.make_configured_buckets().await;
     }
     let sidecars = sidecars(&config, &targets)?;
-    let api = TcpListener::bind(config.api.listen).await.map_err(|error| {
-        let listen = config.api.listen;
-        Misconfigured(format!("api.listen: cannot listen on {listen}: {error}; is another server running there?"))
+    let api = TcpListener::bind(config.api.listen).await.with_context(|| {
+        format!("api.listen: cannot listen on {}; is another server running there?", config.api.listen)
     })?;
     let api_address = api.local_addr()?;
     let ready = readiness::readiness(catalog.clone(), Arc::clone(&bus));
@@ -108,14 +107,31 @@ fn forget(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The catalog as event bus, or Redis where one is configured.
-pub(crate) fn bus(config: &Config, catalog: &Catalog) -> anyhow::Result<Arc<dyn Bus>> {
+/// Connects to the database; a url that is none is a wrong configuration, a server that is down is not.
+pub(crate) async fn connect(config: &Config) -> anyhow::Result<Catalog> {
+    Catalog::connect(&config.database).await.map_err(|error| match error {
+        CatalogError::InvalidConfig { .. } => Misconfigured(format!("database.url (DATABASE_URL): {error}")).into(),
+        error => error.into(),
+    })
+}
+
+/// Redis where one is configured, or the catalog as event bus.
+fn bus(config: &Config, catalog: &Catalog) -> anyhow::Result<Arc<dyn Bus>> {
+    match redis(config)? {
+        Some(redis) => Ok(Arc::new(redis)),
+        None => Ok(Arc::new(EmbeddedBus::new(Arc::new(JournalLog(catalog.event_log()))))),
+    }
+}
+
+/// The Redis that the configuration names; it is not contacted yet.
+pub(crate) fn redis(config: &Config) -> anyhow::Result<Option<RedisStream>> {
     if config.events.redis_url.is_none() {
-        return Ok(Arc::new(EmbeddedBus::new(Arc::new(JournalLog(catalog.event_log())))));
+        return Ok(None);
     }
     let consumer = format!("relais-{}", std::process::id());
-    let bus = RedisStream::connect(&config.events, &consumer).map_err(Misconfigured::from_error)?;
-    Ok(Arc::new(bus.in_region(&config.proxy.region)))
+    let redis = RedisStream::connect(&config.events, &consumer)
+        .map_err(|error| Misconfigured(format!("events.redis_url (REDIS_URL): {error}")))?;
+    Ok(Some(redis.in_region(&config.proxy.region)))
 }
 
 fn new_gateway(config: &Config, stores: &Stores, catalog: &Catalog, keys: &Keys) -> anyhow::Result<Gateway> {
@@ -169,11 +185,17 @@ async fn proxy_client(config: &Config, keys: &Keys) -> anyhow::Result<Store> {
 /// Waits for a signal or for a part that ends, then for all parts.
 async fn until_stopped(mut parts: JoinSet<Part>, stop: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut stopping = false;
     let mut outcome = Ok(());
     loop {
         tokio::select! {
             _ = terminate.recv() => stop.cancel(),
-            _ = tokio::signal::ctrl_c() => stop.cancel(),
+            _ = interrupt.recv() => stop.cancel(),
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                tracing::info!("stopping: requests in flight may finish");
+            }
             ended = parts.join_next() => match ended {
                 None => return outcome,
                 Some(ended) => {

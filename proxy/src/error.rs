@@ -84,8 +84,24 @@ fn body_code(error: &s3s::StdError) -> S3ErrorCode {
 
 impl From<GatewayError> for S3Error {
     fn from(error: GatewayError) -> Self {
+        if error.code().status_code().is_some_and(|status| status.is_server_error()) {
+            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::error!(%error, source, "relais cannot do what was asked");
+        }
         let mut answer = Self::with_message(error.code(), error.to_string());
         answer.set_source(Box::new(error));
         answer
     }
+}
+
+/// A store that cannot be reached is, for a client, a service that is unavailable for now: worth another try.
+pub(crate) fn as_clients_see(error: S3Error) -> S3Error {
+    let unreachable = *error.code() == S3ErrorCode::InternalError && error.status_code().is_none();
+    if !unreachable || error.source().is_none() {
+        return error;
+    }
+    let message = "a store that the request needs does not answer; try again later";
+    let mut answer = S3Error::with_message(S3ErrorCode::ServiceUnavailable, message);
+    answer.set_source(Box::new(error));
+    answer
 }

@@ -27,6 +27,6 @@ pub use access::RootKey;
 pub use config::{BucketConfig, Config, CorsRule};
 pub use gateway::{Gateway, Parts};
 pub use metrics::install as install_metrics;
-pub use placement::{Bucket, Place, Placement, PlacementError};
+pub use placement::{Bucket, Place, Placement, PlacementError, check as check_buckets};
 pub use s3::make_missing as make_missing_bucket;
 pub use server::{ServeError, Server};

@@ -3,7 +3,7 @@
 //! Clients name a bucket; its placement is an ordered list of places, each a store and a bucket there. Built once from the
 //! configuration; a name that no bucket and no `*` covers does not exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use relais_model::{BucketName, InvalidName, ObjectKey, Replica, StoreName, WriteMode};
@@ -105,24 +105,18 @@ pub struct Placement {
 impl Placement {
     /// Places the configured buckets on the stores.
     pub fn new(buckets: &[BucketConfig], stores: &Stores) -> Result<Self, PlacementError> {
+        check(buckets, |name| stores.find(name).is_some())?;
         let mut placement = Self { named: BTreeMap::new(), any: None };
         for config in buckets {
             let replicas = replicas(config, stores)?;
             let config = Arc::new(config.clone());
             if config.name == "*" {
-                if let Some((replica, _)) = replicas.iter().find(|(replica, _)| replica.bucket.is_some()) {
-                    return Err(PlacementError::FixedBucket(replica.clone()));
-                }
-                if placement.any.replace((config, replicas)).is_some() {
-                    return Err(PlacementError::Twice("*".to_owned()));
-                }
+                placement.any = Some((config, replicas));
                 continue;
             }
             let name: BucketName = config.name.parse().map_err(PlacementError::Name)?;
             let bucket = place(&name, config, &replicas);
-            if let Some(twice) = placement.named.insert(name, Arc::new(bucket)) {
-                return Err(PlacementError::Twice(twice.name.to_string()));
-            }
+            placement.named.insert(name, Arc::new(bucket));
         }
         Ok(placement)
     }
@@ -147,6 +141,36 @@ impl Placement {
     }
 }
 
+/// Checks the rules of buckets, knowing only which stores there are: so before any store is opened.
+pub fn check(buckets: &[BucketConfig], is_store: impl Fn(&StoreName) -> bool) -> Result<(), PlacementError> {
+    let mut names = BTreeSet::new();
+    for config in buckets {
+        let name = || config.name.clone();
+        if config.name != "*" {
+            config.name.parse::<BucketName>().map_err(PlacementError::Name)?;
+        } else if let Some(replica) = config.replicas.iter().find(|replica| replica.bucket.is_some()) {
+            return Err(PlacementError::FixedBucket(replica.clone()));
+        }
+        if !names.insert(&config.name) {
+            return Err(PlacementError::Twice(name()));
+        }
+        if config.replicas.is_empty() {
+            return Err(PlacementError::NoReplica(name()));
+        }
+        if let Some(replica) = config.replicas.iter().find(|replica| !is_store(&replica.store)) {
+            return Err(PlacementError::UnknownStore { bucket: name(), store: replica.store.clone() });
+        }
+        if config.replicas.iter().collect::<BTreeSet<_>>().len() < config.replicas.len() {
+            return Err(PlacementError::SamePlace(name()));
+        }
+        let known = |value: &&String| matches!(value.as_str(), "AES256" | "aws:kms");
+        if let Some(value) = config.encryption.as_ref().filter(|value| !known(value)) {
+            return Err(PlacementError::Encryption { bucket: name(), value: value.clone() });
+        }
+    }
+    Ok(())
+}
+
 fn place(name: &BucketName, config: Arc<BucketConfig>, replicas: &[(Replica, Store)]) -> Bucket {
     let place = |(replica, store): &(Replica, Store)| Place {
         replica: replica.clone(),
@@ -157,23 +181,9 @@ fn place(name: &BucketName, config: Arc<BucketConfig>, replicas: &[(Replica, Sto
 }
 
 fn replicas(config: &BucketConfig, stores: &Stores) -> Result<Vec<(Replica, Store)>, PlacementError> {
-    let name = || config.name.clone();
-    if config.replicas.is_empty() {
-        return Err(PlacementError::NoReplica(name()));
-    }
-    if let Some(value) = config.encryption.as_ref().filter(|value| !matches!(value.as_str(), "AES256" | "aws:kms")) {
-        return Err(PlacementError::Encryption { bucket: name(), value: value.clone() });
-    }
-    let mut found: Vec<(Replica, Store)> = Vec::new();
-    for replica in &config.replicas {
-        let store = stores.find(&replica.store).ok_or_else(|| PlacementError::UnknownStore {
-            bucket: name(),
-            store: replica.store.clone(),
-        })?;
-        if found.iter().any(|(other, _)| other == replica) {
-            return Err(PlacementError::SamePlace(name()));
-        }
-        found.push((replica.clone(), store.clone()));
-    }
-    Ok(found)
+    let store = |replica: &Replica| {
+        let unknown = || PlacementError::UnknownStore { bucket: config.name.clone(), store: replica.store.clone() };
+        Ok((replica.clone(), stores.find(&replica.store).cloned().ok_or_else(unknown)?))
+    };
+    config.replicas.iter().map(store).collect()
 }

@@ -15,6 +15,7 @@ use s3s::dto::{
 };
 use s3s::{S3, S3Request, S3Response, S3Result};
 
+use crate::error::as_clients_see;
 use crate::gateway::Gateway;
 
 mod bucket;
@@ -38,7 +39,7 @@ macro_rules! operations {
         impl S3 for Gateway {
             $(
                 async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
-                    self.$method(request).await
+                    self.$method(request).await.map_err(as_clients_see)
                 }
             )*
         }

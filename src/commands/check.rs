@@ -4,8 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use relais_catalog::Catalog;
-use relais_proxy::Placement;
-use relais_stores::{Stores, probe};
+use relais_events::{Bus, RedisStream};
+use relais_model::BucketName;
+use relais_proxy::{Place, Placement};
+use relais_stores::{Store, Stores, probe};
+use s3s::dto::DeleteBucketInput;
 
 use crate::config::{Config, Misconfigured};
 use crate::serve;
@@ -40,22 +43,18 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     report.line("clock", clock());
     for bucket in placement.named() {
         for place in &bucket.places {
-            let what = format!("bucket {}, replica {}", bucket.name, place.replica);
             let _ = relais_proxy::make_missing_bucket(place).await; // The probe says it if this cannot be.
-            let probed = probe::run(&place.store, &place.bucket).await;
-            let done = "put, get, range, multipart and delete work".to_owned();
-            report.line(&what, probed.map(|()| done).map_err(|failed| failed.to_string()));
+            let what = format!("bucket {}, replica {}", bucket.name, place.replica);
+            report.line(&what, probed(&place.store, &place.bucket).await);
         }
     }
-    if let Some(store) = placement.primary_of_any() {
-        let listed = store.s3.list_buckets(relais_stores::request(Default::default())).await;
-        let count = |listed: s3s::S3Response<s3s::dto::ListBucketsOutput>| {
-            format!("{} buckets", listed.output.buckets.map_or(0, |buckets| buckets.len()))
-        };
-        let refused = |error: s3s::S3Error| format!("cannot list its buckets: {}", error.code().as_str());
-        report.line(&format!("every other bucket, store {}", store.name), listed.map(count).map_err(refused));
+    for store in stores.iter().filter(|store| !has_named_bucket(&placement, store)) {
+        report.line(&format!("store {}", store.name), probe_in_own_bucket(store).await);
     }
-    catalog_and_bus(config, &mut report).await;
+    report.line("database", database(config).await);
+    if let Some(bus) = serve::redis(config)? {
+        report.line("redis", redis(config, &bus).await);
+    }
     if config.transcription.enabled {
         report.line("model", model(&config.transcription));
     }
@@ -66,25 +65,43 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(if report.failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn catalog_and_bus(config: &Config, report: &mut Report) {
-    let catalog = match Catalog::connect(&config.database).await {
-        Ok(catalog) => catalog,
-        Err(error) => return report.line("database", Err(said(&error))),
-    };
-    let pending = catalog.pending_migrations().await;
-    let pending = pending.map(|pending| match pending {
+fn has_named_bucket(placement: &Placement, store: &Store) -> bool {
+    placement.named().flat_map(|bucket| &bucket.places).any(|place| place.store.name == store.name)
+}
+
+async fn probed(store: &Store, bucket: &BucketName) -> Result<String, String> {
+    let done = "put, get, range, multipart and delete work".to_owned();
+    probe::run(store, bucket).await.map(|()| done).map_err(|failed| failed.to_string())
+}
+
+/// A store that no named bucket is in is probed in a bucket that is made for it and removed.
+async fn probe_in_own_bucket(store: &Store) -> Result<String, String> {
+    let bucket: BucketName = format!("relais-check-{}", uuid::Uuid::new_v4().simple())
+        .parse()
+        .expect("hexadecimal digits and hyphens make a bucket name");
+    let place = Place { replica: store.name.as_str().parse().expect("a store name is a replica"), store: store.clone(), bucket };
+    let _ = relais_proxy::make_missing_bucket(&place).await; // The probe says it if this cannot be.
+    let outcome = probed(store, &place.bucket).await;
+    let input = DeleteBucketInput { bucket: place.bucket.to_string(), ..Default::default() };
+    if store.s3.delete_bucket(relais_stores::request(input)).await.is_err() && outcome.is_ok() {
+        return Err(format!("the bucket {} could not be removed again; remove it by hand", place.bucket));
+    }
+    outcome
+}
+
+async fn database(config: &Config) -> Result<String, String> {
+    let catalog = Catalog::connect(&config.database).await.map_err(|error| said(&error))?;
+    let pending = catalog.pending_migrations().await.map_err(|error| said(&error));
+    let _ = catalog.close().await; // Nothing was written.
+    Ok(match pending? {
         0 => "connected, tables up to date".to_owned(),
         pending => format!("connected; {pending} migrations to come at the next start, or with `relais migrate`"),
-    });
-    report.line("database", pending.map_err(|error| said(&error)));
-    if config.events.redis_url.is_some() {
-        let answered = match serve::bus(config, &catalog) {
-            Ok(bus) => bus.ping().await.map_err(|error| said(&error)),
-            Err(error) => Err(format!("{error:#}")),
-        };
-        report.line("redis", answered.map(|()| format!("events go to the stream {}", config.events.stream)));
-    }
-    let _ = catalog.close().await; // Nothing was written.
+    })
+}
+
+async fn redis(config: &Config, redis: &RedisStream) -> Result<String, String> {
+    redis.ping().await.map_err(|error| said(&error))?;
+    Ok(format!("events go to the stream {}", config.events.stream))
 }
 
 fn model(config: &relais_transcription::Config) -> Result<String, String> {

@@ -49,7 +49,7 @@ fn read(file: Option<&Path>, environment: &Environment) -> Result<Config, Miscon
             figment = figment.merge((key, value));
         }
     }
-    let mut config: Config = figment.extract().map_err(|error| explain(&error))?;
+    let mut config: Config = figment.extract().map_err(|error| explain(&error, file))?;
     applications::apply(&mut config, environment)?;
     config.complete()
 }
@@ -62,7 +62,7 @@ fn parsed(value: &str) -> figment::value::Value {
     }
 }
 
-fn explain(error: &figment::Error) -> Misconfigured {
+fn explain(error: &figment::Error, file: Option<&Path>) -> Misconfigured {
     let lines = error.clone().into_iter().map(|error| {
         let path = error.path.join(".");
         match &error.kind {
@@ -74,7 +74,11 @@ fn explain(error: &figment::Error) -> Misconfigured {
                 let key = if path.is_empty() { field.to_string() } else { format!("{path}.{field}") };
                 format!("{key}: must be set")
             }
-            kind if path.is_empty() => kind.to_string(),
+            // Not even TOML: only a file can be that, the default being tested.
+            kind if path.is_empty() => {
+                let name = file.map(|file| file.display().to_string());
+                format!("{}: {kind}", name.unwrap_or_default())
+            }
             kind => format!("{path}: {kind}"),
         }
     });

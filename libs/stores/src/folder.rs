@@ -16,11 +16,11 @@ use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopySource, CreateBucketInput,
     CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteBucketInput,
-    DeleteBucketOutput, DeleteObjectInput, DeleteObjectOutput, GetBucketLocationInput,
+    DeleteBucketOutput, DeleteObjectInput, DeleteObjectOutput, ETag, GetBucketLocationInput,
     GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
     HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsInput,
     ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput,
-    PutObjectInput, PutObjectOutput, Range, StreamingBlob, UploadPartCopyInput, UploadPartCopyOutput,
+    Object, PutObjectInput, PutObjectOutput, Range, StreamingBlob, UploadPartCopyInput, UploadPartCopyOutput,
     UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
@@ -30,6 +30,10 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use crate::error::OpenError;
 
 mod body;
+mod conditions;
+mod parts;
+
+use conditions::conditions_of;
 
 /// Longest name of one file: what ext4, xfs and APFS allow.
 const FILE_NAME_BYTES_MAX: usize = 255;
@@ -101,10 +105,8 @@ impl FolderStore {
 
     /// Removes what s3s-fs kept beside the object, and the folders that are empty now.
     async fn forget(&self, bucket: &str, key: &str) -> io::Result<()> {
-        let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
         for kind in ["metadata", "internal"] {
-            let name = format!(".bucket-{}.object-{}.{kind}.json", encode(bucket), encode(key));
-            match tokio::fs::remove_file(self.root.join(name)).await {
+            match tokio::fs::remove_file(self.beside(bucket, key, kind)).await {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
@@ -117,6 +119,23 @@ impl FolderStore {
             }
         }
         Ok(())
+    }
+
+    /// Adds the entity tags that s3s-fs leaves out of listings, from the file where it keeps them.
+    async fn tag_listed(&self, bucket: &str, objects: Option<&mut Vec<Object>>) {
+        for object in objects.into_iter().flatten() {
+            let Some(key) = &object.key else { continue };
+            let Ok(kept) = tokio::fs::read(self.beside(bucket, key, "internal")).await else { continue };
+            let kept: Option<serde_json::Value> = serde_json::from_slice(&kept).ok();
+            let etag = kept.and_then(|kept| kept["e_tag"].as_str().map(str::to_owned));
+            object.e_tag = object.e_tag.take().or(etag.map(ETag::Strong));
+        }
+    }
+
+    /// Where s3s-fs keeps what is known of an object beside its bytes.
+    fn beside(&self, bucket: &str, key: &str, kind: &str) -> PathBuf {
+        let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+        self.root.join(format!(".bucket-{}.object-{}.{kind}.json", encode(bucket), encode(key)))
     }
 
     async fn require_bucket(&self, bucket: &str) -> S3Result<()> {
@@ -138,6 +157,50 @@ macro_rules! forward {
                     self.files.$operation(request).await
                 }
             )*
+
+            async fn abort_multipart_upload(&self, request: S3Request<AbortMultipartUploadInput>) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+                self.files.abort_multipart_upload(request).await.map_err(parts::unknown_upload)
+            }
+
+            async fn complete_multipart_upload(&self, request: S3Request<CompleteMultipartUploadInput>) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+                let (bucket, key) = (&request.input.bucket, &request.input.key);
+                Self::check_key(bucket, key)?;
+                self.check_place(bucket, key).await?;
+                parts::check(&self.files, &request.input).await?;
+                self.files.complete_multipart_upload(request).await.map_err(parts::unknown_upload)
+            }
+
+            async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+                let mut listed = self.files.list_parts(request).await?;
+                listed.output.parts = parts::sorted(listed.output.parts);
+                Ok(listed)
+            }
+
+            async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+                self.files.upload_part(request).await.map_err(parts::unknown_upload)
+            }
+
+            async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+                Self::check_key(&request.input.bucket, &request.input.key)?;
+                let conditions = conditions_of!(request.input);
+                let response = self.files.head_object(request).await?;
+                conditions.check(response.output.e_tag.as_ref(), response.output.last_modified.as_ref())?;
+                Ok(response)
+            }
+
+            async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+                let bucket = request.input.bucket.clone();
+                let mut listed = self.files.list_objects(request).await?;
+                self.tag_listed(&bucket, listed.output.contents.as_mut()).await;
+                Ok(listed)
+            }
+
+            async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+                let bucket = request.input.bucket.clone();
+                let mut listed = self.files.list_objects_v2(request).await?;
+                self.tag_listed(&bucket, listed.output.contents.as_mut()).await;
+                Ok(listed)
+            }
 
             async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
                 self.get(request).await
@@ -179,18 +242,11 @@ macro_rules! forward {
 }
 
 forward! {
-    abort_multipart_upload(AbortMultipartUploadInput, key) -> AbortMultipartUploadOutput;
-    complete_multipart_upload(CompleteMultipartUploadInput, key) -> CompleteMultipartUploadOutput;
     create_bucket(CreateBucketInput) -> CreateBucketOutput;
     create_multipart_upload(CreateMultipartUploadInput, key) -> CreateMultipartUploadOutput;
     get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
     head_bucket(HeadBucketInput) -> HeadBucketOutput;
-    head_object(HeadObjectInput, key) -> HeadObjectOutput;
     list_buckets(ListBucketsInput) -> ListBucketsOutput;
-    list_objects(ListObjectsInput) -> ListObjectsOutput;
-    list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
-    list_parts(ListPartsInput, key) -> ListPartsOutput;
-    upload_part(UploadPartInput, key) -> UploadPartOutput;
     upload_part_copy(UploadPartCopyInput, key) -> UploadPartCopyOutput;
 }
 
@@ -210,7 +266,9 @@ impl FolderStore {
             Some(Range::Suffix { length }) => found.len().saturating_sub(length),
             None => 0,
         };
+        let conditions = conditions_of!(request.input);
         let mut response = self.files.get_object(request).await?;
+        conditions.check(response.output.e_tag.as_ref(), response.output.last_modified.as_ref())?;
         file.seek(io::SeekFrom::Start(start)).await.map_err(broken)?;
         let length =
             response.output.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0);

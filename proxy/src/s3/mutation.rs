@@ -103,6 +103,9 @@ impl Mutation {
 
     /// A place that the write needs refused it, or may have.
     pub(crate) async fn refused(&self, id: IntentId, refused: Refused) -> S3Error {
+        let (error, in_doubt) = (&refused.error, refused.in_doubt);
+        let source = error.source().map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(bucket = %self.bucket.name, key = %self.key, code = error.code().as_str(), source, in_doubt, "a store refused");
         if refused.in_doubt {
             self.doubt(id).await;
         } else {
