@@ -50,7 +50,8 @@ fn log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log.filter)
         .map_err(|error| Misconfigured(format!("log.filter: {:?}: {error}", config.log.filter)))?;
     let colours = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let done = if config.log.json { log.json().try_init() } else { log.try_init() };
     done.map_err(|error| anyhow::anyhow!("cannot begin the log: {error}"))
 }

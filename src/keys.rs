@@ -38,10 +38,14 @@ impl Keys {
         let (root, made, root_file) = match configured {
             Some((access_key, secret_key)) => (RootKey { access_key, secret_key }, false, None),
             None => {
-                let (text, made) = kept(&root_file, may_make, "root_access_key (RELAIS_ROOT_ACCESS_KEY)", make)?;
+                let (text, made) =
+                    kept(&root_file, may_make, "root_access_key (RELAIS_ROOT_ACCESS_KEY)", make)?;
                 let mut lines = text.lines();
                 let (Some(access_key), Some(secret_key)) = (lines.next(), lines.next()) else {
-                    anyhow::bail!("{} is damaged: it should hold the access key and the secret", root_file.display());
+                    anyhow::bail!(
+                        "{} is damaged: it should hold the access key and the secret",
+                        root_file.display()
+                    );
                 };
                 let secret_key = Secret::from(secret_key.to_owned());
                 (RootKey { access_key: access_key.to_owned(), secret_key }, made, Some(root_file))
@@ -76,7 +80,8 @@ fn kept(path: &Path, may_make: bool, key: &str, make: impl Fn() -> String) -> an
             return Err(error).with_context(|| format!("cannot read {}", path.display()));
         }
         Err(_) if !may_make => {
-            let text = format!("{key}: must be set for a process without the proxy; give it what the proxy has");
+            let text =
+                format!("{key}: must be set for a process without the proxy; give it what the proxy has");
             return Err(Misconfigured(text).into());
         }
         Err(_) => {}

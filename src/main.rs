@@ -25,7 +25,11 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("relais: {error:#}");
-            if error.is::<config::Misconfigured>() { ExitCode::from(config::EXIT_CODE) } else { ExitCode::FAILURE }
+            if error.is::<config::Misconfigured>() {
+                ExitCode::from(config::EXIT_CODE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

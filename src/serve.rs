@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use axum::Router;
 use relais_catalog::{Catalog, CatalogError};
 use relais_events::{Bus, EmbeddedBus, RedisStream};
 use relais_kit::{Kit, Sidecar};
+use relais_proxy::api::Transcribe;
 use relais_proxy::{Gateway, Parts, Server};
 use relais_stores::{RemoteConfig, Store, StoreConfig, Stores};
 use relais_thumbnail::Thumbnails;
@@ -30,8 +32,9 @@ type Part = (&'static str, anyhow::Result<()>);
 
 /// Runs the targets until told to stop.
 pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> {
-    std::fs::create_dir_all(&config.data_dir)
-        .map_err(|error| Misconfigured(format!("data_dir: cannot make {}: {error}", config.data_dir.display())))?;
+    std::fs::create_dir_all(&config.data_dir).map_err(|error| {
+        Misconfigured(format!("data_dir: cannot make {}: {error}", config.data_dir.display()))
+    })?;
     let keys = Keys::load(&config, targets.has(Target::Proxy))?;
     let metrics = relais_proxy::install_metrics()?;
     forget(&config)?;
@@ -43,12 +46,17 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
 
     let mut server = None;
     let mut gateway = None;
+    let mut routes = Router::new();
     if targets.has(Target::Proxy) {
-        let stores = Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
+        let stores =
+            Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
         let own = gateway.insert(new_gateway(&config, &stores, &catalog, &keys)?);
         let bound = Server::bind(&config.proxy, own.clone(), keys.root.clone());
         server = Some(bound.await?);
-        own.make_configured_buckets().await;
+        let transcribe =
+            Transcribe::new(&config.api, own.clone(), catalog.jobs()).map_err(Misconfigured::from_error)?;
+        own.make_configured_buckets(Some(transcribe.bucket())).await;
+        routes = routes.merge(relais_proxy::api::transcription(transcribe));
     }
     let sidecars = sidecars(&config, &targets)?;
     let api = TcpListener::bind(config.api.listen).await.with_context(|| {
@@ -56,17 +64,18 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     })?;
     let api_address = api.local_addr()?;
     let ready = readiness::readiness(catalog.clone(), Arc::clone(&bus));
-    let mut router = relais_proxy::api::router(metrics, ready);
-    if let Some(gateway) = &gateway {
-        let transcribe = relais_proxy::api::Transcribe::new(&config.api, gateway.clone(), catalog.jobs());
-        router = router.merge(relais_proxy::api::transcription(transcribe.map_err(Misconfigured::from_error)?));
-    }
+    let router = relais_proxy::api::router(metrics, ready).merge(routes);
 
     let client: Arc<dyn S3> = match &gateway {
         Some(gateway) => Arc::new(gateway.clone()),
         None => proxy_client(&config, &keys).await?.s3,
     };
-    let kit = Kit { gateway: client, catalog: catalog.clone(), bus: Arc::clone(&bus), worker: std::env::current_exe()? };
+    let kit = Kit {
+        gateway: client,
+        catalog: catalog.clone(),
+        bus: Arc::clone(&bus),
+        worker: std::env::current_exe()?,
+    };
     for (sidecar, limits) in sidecars {
         let (kit, stop) = (kit.clone(), stop.clone());
         parts.spawn(async move {
@@ -110,7 +119,9 @@ fn forget(config: &Config) -> anyhow::Result<()> {
 /// Connects to the database; a url that is none is a wrong configuration, a server that is down is not.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Catalog> {
     Catalog::connect(&config.database).await.map_err(|error| match error {
-        CatalogError::InvalidConfig { .. } => Misconfigured(format!("database.url (DATABASE_URL): {error}")).into(),
+        CatalogError::InvalidConfig { .. } => {
+            Misconfigured(format!("database.url (DATABASE_URL): {error}")).into()
+        }
         error => error.into(),
     })
 }
@@ -146,7 +157,10 @@ fn new_gateway(config: &Config, stores: &Stores, catalog: &Catalog, keys: &Keys)
 }
 
 /// The sidecars that run here, with the limits of their jobs.
-fn sidecars(config: &Config, targets: &Targets) -> anyhow::Result<Vec<(Arc<dyn Sidecar>, relais_kit::Config)>> {
+fn sidecars(
+    config: &Config,
+    targets: &Targets,
+) -> anyhow::Result<Vec<(Arc<dyn Sidecar>, relais_kit::Config)>> {
     let mut sidecars: Vec<(Arc<dyn Sidecar>, relais_kit::Config)> = Vec::new();
     if targets.has(Target::Thumbnail) && config.thumbnail.enabled {
         let limits = config.thumbnail.kit.clone();

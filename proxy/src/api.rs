@@ -57,7 +57,8 @@ pub fn router(metrics: PrometheusHandle, readiness: Readiness) -> Router {
 /// A refusal in the one form that errors of this port have (RFC 9457).
 pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or("error");
-    let body = Json(json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail }));
+    let body =
+        Json(json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail }));
     let mut response = (status, body).into_response();
     let kind = http::HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
@@ -74,7 +75,8 @@ async fn ready(State(shared): State<Shared>) -> Response {
     if reasons.is_empty() {
         return Json(json!({ "status": "ready" })).into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "reasons": reasons }))).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "reasons": reasons })))
+        .into_response()
 }
 
 async fn render(State(shared): State<Shared>) -> String {

@@ -48,7 +48,7 @@ pub struct BucketConfig {
     pub content_types: Vec<String>,
     /// Server-side encryption asked of S3 stores where the client asks for none: `AES256` or `aws:kms`.
     pub encryption: Option<String>,
-    /// Prefixes of keys that anyone may read.
+    /// Keys that anyone may read: prefixes, or patterns with one `*`, as `audio/*.ogg`.
     #[serde(default)]
     pub public_read: Vec<String>,
     /// Which web pages may use the bucket.

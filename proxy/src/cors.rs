@@ -37,7 +37,9 @@ pub(crate) async fn cors(State(gateway): State<Gateway>, request: Request, next:
     let mut response = match (preflight, rule) {
         (false, _) => next.run(request).await,
         (true, Some(_)) => Response::default(),
-        (true, None) => refusal(StatusCode::FORBIDDEN, "AccessForbidden", "no CORS rule of the bucket allows this"),
+        (true, None) => {
+            refusal(StatusCode::FORBIDDEN, "AccessForbidden", "no CORS rule of the bucket allows this")
+        }
     };
     if let Some(rule) = rule {
         allow(rule, &origin, &asked_headers, preflight, response.headers_mut());
@@ -90,7 +92,8 @@ fn allow(rule: &CorsRule, origin: &str, asked_headers: &str, preflight: bool, he
         set(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
     }
     set(ACCESS_CONTROL_ALLOW_METHODS, &rule.allowed_methods.join(", "));
-    let exposed = rule.expose_headers.iter().fold(EXPOSED.to_owned(), |list, header| format!("{list}, {header}"));
+    let exposed =
+        rule.expose_headers.iter().fold(EXPOSED.to_owned(), |list, header| format!("{list}, {header}"));
     set(ACCESS_CONTROL_EXPOSE_HEADERS, &exposed);
     if preflight {
         if !asked_headers.is_empty() {

@@ -94,10 +94,10 @@ impl From<GatewayError> for S3Error {
     }
 }
 
-/// A store that cannot be reached is, for a client, a service that is unavailable for now: worth another try.
+/// A store that is out of order is, for a client, a service that is unavailable for now: worth another try.
 pub(crate) fn as_clients_see(error: S3Error) -> S3Error {
-    let unreachable = *error.code() == S3ErrorCode::InternalError && error.status_code().is_none();
-    if !unreachable || error.source().is_none() {
+    let internal = *error.code() == S3ErrorCode::InternalError && relais_stores::is_outage(&error);
+    if !internal || error.source().is_none_or(|source| source.is::<GatewayError>()) {
         return error;
     }
     let message = "a store that the request needs does not answer; try again later";

@@ -8,12 +8,15 @@ use std::future::Future;
 use std::sync::Arc;
 
 use relais_catalog::{Catalog, Journal, Objects};
+use relais_events::Bus;
 use relais_model::{BucketName, Identity, ObjectKey, Requester};
 use relais_stores::Stores;
 use s3s::{S3Request, S3Result};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::background;
 use crate::config::{BucketConfig, Config};
 use crate::error::GatewayError;
 use crate::observe::{ClientAddress, RequestId};
@@ -94,6 +97,11 @@ impl Gateway {
         &self.placement
     }
 
+    /// Runs what goes on behind the requests until told to stop: events, settling, recovery, upkeep.
+    pub async fn run_background(self, bus: Arc<dyn Bus>, stop: CancellationToken) {
+        background::run(self, bus, stop).await;
+    }
+
     /// Waits until no mutation is under way; none may be begun meanwhile.
     pub async fn drain(&self) {
         self.tasks.close();
@@ -136,7 +144,8 @@ pub(crate) fn requester<T>(request: &S3Request<T>) -> Requester {
     let extensions = &request.extensions;
     let identity = extensions.get::<Identity>().cloned();
     // Behind a signature there is only the root key so far.
-    let identity = identity.unwrap_or(if request.credentials.is_some() { Identity::Root } else { Identity::Anonymous });
+    let identity =
+        identity.unwrap_or(if request.credentials.is_some() { Identity::Root } else { Identity::Anonymous });
     let traceparent = request.headers.get("traceparent").and_then(|value| value.to_str().ok());
     Requester {
         principal: identity.principal().to_owned(),

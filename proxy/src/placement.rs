@@ -85,13 +85,22 @@ impl Bucket {
 
     /// Whether anyone may read this key.
     pub fn is_public(&self, key: &str) -> bool {
-        self.config.public_read.iter().any(|prefix| key.starts_with(prefix.as_str()))
+        let shows = |pattern: &String| match pattern.split_once('*') {
+            None => key.starts_with(pattern.as_str()),
+            Some((before, after)) => {
+                key.len() >= before.len() + after.len() && key.starts_with(before) && key.ends_with(after)
+            }
+        };
+        self.config.public_read.iter().any(shows)
     }
 
     /// Where anyone may read a public object, seen from outside.
     pub fn public_url(&self, key: &ObjectKey, own: Option<&str>) -> Option<String> {
         let primary = self.primary();
-        primary.store.public_url(&primary.bucket, key).or_else(|| Some(format!("{}/{}/{key}", own?, self.name)))
+        primary
+            .store
+            .public_url(&primary.bucket, key)
+            .or_else(|| Some(format!("{}/{}/{key}", own?, self.name)))
     }
 }
 
@@ -182,8 +191,12 @@ fn place(name: &BucketName, config: Arc<BucketConfig>, replicas: &[(Replica, Sto
 
 fn replicas(config: &BucketConfig, stores: &Stores) -> Result<Vec<(Replica, Store)>, PlacementError> {
     let store = |replica: &Replica| {
-        let unknown = || PlacementError::UnknownStore { bucket: config.name.clone(), store: replica.store.clone() };
+        let unknown =
+            || PlacementError::UnknownStore { bucket: config.name.clone(), store: replica.store.clone() };
         Ok((replica.clone(), stores.find(&replica.store).cloned().ok_or_else(unknown)?))
     };
     config.replicas.iter().map(store).collect()
 }
+
+#[cfg(test)]
+mod tests;

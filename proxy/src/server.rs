@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::access::RootKey;
-use crate::background;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::observe::ClientAddress;
@@ -83,7 +82,7 @@ impl Server {
     /// Serves until told to stop, then lets requests and what follows them finish within the drain timeout.
     pub async fn serve(self, bus: Arc<dyn Bus>, stop: CancellationToken) {
         let background_stop = CancellationToken::new();
-        let background = tokio::spawn(background::run(self.gateway.clone(), bus, background_stop.clone()));
+        let background = tokio::spawn(self.gateway.clone().run_background(bus, background_stop.clone()));
         let graceful = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
@@ -134,7 +133,9 @@ impl Server {
                     watcher.watch(connection.into_owned()).await
                 }
                 Some(tls) => {
-                    let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await else { return };
+                    let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await else {
+                        return;
+                    };
                     let connection = builder.serve_connection(TokioIo::new(stream), service);
                     watcher.watch(connection.into_owned()).await
                 }

@@ -50,7 +50,9 @@ fn s3_service(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Result<S
     builder.set_auth(Keys(root));
     builder.set_access(Access(gateway));
     if !config.domains.is_empty() {
-        builder.set_host(MultiDomain::new(&config.domains).map_err(|error| ServeError::Domains(error.to_string()))?);
+        builder.set_host(
+            MultiDomain::new(&config.domains).map_err(|error| ServeError::Domains(error.to_string()))?,
+        );
     }
     Ok(builder.build())
 }
@@ -70,8 +72,11 @@ async fn shed(State(slots): State<Arc<Semaphore>>, request: Request, next: Next)
     match slots.try_acquire() {
         Ok(_slot) => next.run(request).await,
         Err(_) => {
-            let mut response =
-                refusal(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "too many requests at once; try again shortly");
+            let mut response = refusal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "SlowDown",
+                "too many requests at once; try again shortly",
+            );
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             response
         }

@@ -34,8 +34,9 @@ impl Report {
 }
 
 pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    std::fs::create_dir_all(&config.data_dir)
-        .map_err(|error| Misconfigured(format!("data_dir: cannot make {}: {error}", config.data_dir.display())))?;
+    std::fs::create_dir_all(&config.data_dir).map_err(|error| {
+        Misconfigured(format!("data_dir: cannot make {}: {error}", config.data_dir.display()))
+    })?;
     let stores = Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
     let placement = Placement::new(&config.buckets, &stores).map_err(Misconfigured::from_error)?;
     let mut report = Report { failures: 0 };
@@ -79,7 +80,11 @@ async fn probe_in_own_bucket(store: &Store) -> Result<String, String> {
     let bucket: BucketName = format!("relais-check-{}", uuid::Uuid::new_v4().simple())
         .parse()
         .expect("hexadecimal digits and hyphens make a bucket name");
-    let place = Place { replica: store.name.as_str().parse().expect("a store name is a replica"), store: store.clone(), bucket };
+    let place = Place {
+        replica: store.name.as_str().parse().expect("a store name is a replica"),
+        store: store.clone(),
+        bucket,
+    };
     let _ = relais_proxy::make_missing_bucket(&place).await; // The probe says it if this cannot be.
     let outcome = probed(store, &place.bucket).await;
     let input = DeleteBucketInput { bucket: place.bucket.to_string(), ..Default::default() };
@@ -95,7 +100,9 @@ async fn database(config: &Config) -> Result<String, String> {
     let _ = catalog.close().await; // Nothing was written.
     Ok(match pending? {
         0 => "connected, tables up to date".to_owned(),
-        pending => format!("connected; {pending} migrations to come at the next start, or with `relais migrate`"),
+        pending => {
+            format!("connected; {pending} migrations to come at the next start, or with `relais migrate`")
+        }
     })
 }
 

@@ -20,8 +20,11 @@ const DATA_FILE_BUCKET: &str = "S3_BUCKET_NAME";
 pub(crate) const FORGOTTEN_DATABASE: &str = "forgotten.db";
 
 pub(super) fn apply(config: &mut Config, environment: &Environment) -> Result<(), Misconfigured> {
-    let environment: Environment =
-        environment.iter().filter(|(_, value)| !value.trim().is_empty()).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let environment: Environment = environment
+        .iter()
+        .filter(|(_, value)| !value.trim().is_empty())
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     spaces(config, &environment)?;
     data_files(config, &environment)?;
     aws_buckets(config, &environment)?;
@@ -88,7 +91,8 @@ fn transcription(config: &mut Config, environment: &Environment) -> Result<(), M
     }
     match (flag(environment, "USE_SQLITE")?, environment.get("DB_PATH")) {
         (Some(true) | None, Some(path)) if !environment.contains_key("DATABASE_URL") => {
-            let path = std::path::absolute(path).map_err(|error| Misconfigured(format!("DB_PATH: {error}")))?;
+            let path =
+                std::path::absolute(path).map_err(|error| Misconfigured(format!("DB_PATH: {error}")))?;
             config.database.url = format!("sqlite://{}?mode=rwc", path.display());
         }
         (Some(false), _) if !environment.contains_key("DATABASE_URL") => {
@@ -110,7 +114,9 @@ fn flag(environment: &Environment, name: &str) -> Result<Option<bool>, Misconfig
 
 fn required(environment: &Environment, name: &str, because: &str) -> Result<String, Misconfigured> {
     environment.get(name).cloned().ok_or_else(|| {
-        Misconfigured(format!("{name}: the variable is not set, and {because} asks for it; set it in the environment"))
+        Misconfigured(format!(
+            "{name}: the variable is not set, and {because} asks for it; set it in the environment"
+        ))
     })
 }
 

@@ -22,7 +22,8 @@ pub(super) fn print(config: &Config, keys: &Keys, s3: Option<SocketAddr>, api: S
         Some(file) => format!("$(sed -n 2p {})", file.display()),
         None => "…".to_owned(),
     };
-    let bucket = config.buckets.iter().map(|bucket| bucket.name.as_str()).find(|name| *name != "*").unwrap_or("media");
+    let bucket =
+        config.buckets.iter().map(|bucket| bucket.name.as_str()).find(|name| *name != "*").unwrap_or("media");
     let events = match config.events.redis_url {
         Some(_) => format!("redis-cli XREAD BLOCK 0 STREAMS {} '$'", config.events.stream),
         None => format!("watch -n1 \"curl -s http://{api}/metrics | grep relais_events\""),

@@ -39,6 +39,11 @@ impl Store {
         Ok(Self { name: name.clone(), s3, region, public_base })
     }
 
+    /// A store over any implementation of S3: a wrapper, or one that lives in a test.
+    pub fn over(name: StoreName, s3: Arc<dyn S3>) -> Self {
+        Self { name, s3, region: None, public_base: None }
+    }
+
     /// Where anyone may read a public object: `{endpoint}/{bucket}/{key}`, key percent-encoded. A folder has no such place.
     pub fn public_url(&self, bucket: &BucketName, key: &ObjectKey) -> Option<String> {
         let base = self.public_base.as_ref()?;
@@ -74,6 +79,12 @@ impl Stores {
     /// Every store, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Store> {
         self.0.values()
+    }
+}
+
+impl FromIterator<Store> for Stores {
+    fn from_iter<T: IntoIterator<Item = Store>>(stores: T) -> Self {
+        Self(stores.into_iter().map(|store| (store.name.clone(), store)).collect())
     }
 }
 

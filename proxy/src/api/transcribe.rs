@@ -88,6 +88,11 @@ impl Transcribe {
         })
     }
 
+    /// The bucket where recordings are kept.
+    pub fn bucket(&self) -> &BucketName {
+        &self.bucket
+    }
+
     fn request<T>(&self, input: T) -> S3Request<T> {
         let mut request = request(input);
         request.extensions.insert(Identity::Service("api".to_owned()));
@@ -101,7 +106,8 @@ impl Transcribe {
         match (&self.key, sent) {
             _ if !self.require_auth => true,
             (Some(key), Some(sent)) => {
-                aws_lc_rs::constant_time::verify_slices_are_equal(key.expose().as_bytes(), sent.as_bytes()).is_ok()
+                aws_lc_rs::constant_time::verify_slices_are_equal(key.expose().as_bytes(), sent.as_bytes())
+                    .is_ok()
             }
             _ => false,
         }
@@ -133,7 +139,10 @@ async fn authenticate(State(transcribe): State<Arc<Transcribe>>, request: Reques
     response
 }
 
-async fn submit(State(transcribe): State<Arc<Transcribe>>, mut form: Multipart) -> Result<Json<Value>, Refusal> {
+async fn submit(
+    State(transcribe): State<Arc<Transcribe>>,
+    mut form: Multipart,
+) -> Result<Json<Value>, Refusal> {
     while let Some(field) = form.next_field().await.map_err(Refusal::Form)? {
         if field.name() == Some("file") {
             let job_id = Uuid::now_v7();
@@ -205,7 +214,8 @@ async fn recording(transcribe: &Transcribe, job_id: Uuid) -> Result<Option<Objec
         max_keys: Some(10),
         ..Default::default()
     };
-    let listed = transcribe.gateway.list_objects_v2(transcribe.request(input)).await.map_err(Refusal::Gateway)?;
+    let listed =
+        transcribe.gateway.list_objects_v2(transcribe.request(input)).await.map_err(Refusal::Gateway)?;
     let keys = listed.output.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
     let mut recordings = keys.filter(|key| !key.ends_with(TRANSCRIPT) && !key.ends_with(".vtt"));
     Ok(recordings.find_map(|key| key.parse().ok()))
@@ -213,11 +223,8 @@ async fn recording(transcribe: &Transcribe, job_id: Uuid) -> Result<Option<Objec
 
 async fn transcript(transcribe: &Transcribe, recording: &ObjectKey) -> Result<Value, Refusal> {
     let key = recording.with_suffix(TRANSCRIPT).map_err(|_| Refusal::NotFound)?;
-    let input = GetObjectInput {
-        bucket: transcribe.bucket.to_string(),
-        key: key.to_string(),
-        ..Default::default()
-    };
+    let input =
+        GetObjectInput { bucket: transcribe.bucket.to_string(), key: key.to_string(), ..Default::default() };
     let found = transcribe.gateway.get_object(transcribe.request(input)).await.map_err(Refusal::Gateway)?;
     let mut bytes = Vec::new();
     let mut body = found.output.body.ok_or(Refusal::NotFound)?;

@@ -52,7 +52,8 @@ async fn recover(gateway: &Gateway, id: IntentId, intent: &Intent) -> Result<(),
     let found = head(bucket.primary(), &intent.key).await?;
     let known = gateway.objects.find(&intent.bucket, &intent.key).await?.and_then(|row| row.object);
     let now = found.as_ref().map(|head| facts(head, known.as_ref().map_or(PRINCIPAL, |known| &known.owner)));
-    let replicas = bucket.places.iter().map(|place| (place.replica.to_string(), ReplicaState::Pending)).collect();
+    let replicas =
+        bucket.places.iter().map(|place| (place.replica.to_string(), ReplicaState::Pending)).collect();
     if is_same(now.as_ref(), known.as_ref()) {
         gateway.objects.mark_unsettled(&intent.bucket, &intent.key, &replicas).await?;
         gateway.journal.abandon(id).await?;

@@ -32,7 +32,11 @@ pub(super) async fn run(gateway: Gateway, bus: Arc<dyn Bus>, stop: CancellationT
     }
 }
 
-async fn publish_all(gateway: &Gateway, bus: &dyn Bus, stop: &CancellationToken) -> Result<(), s3s::StdError> {
+async fn publish_all(
+    gateway: &Gateway,
+    bus: &dyn Bus,
+    stop: &CancellationToken,
+) -> Result<(), s3s::StdError> {
     while !stop.is_cancelled() && gateway.journal.lead("relay", LEASE).await? {
         let events = gateway.journal.unpublished(BATCH).await?;
         if events.is_empty() {

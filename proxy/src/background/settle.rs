@@ -9,8 +9,8 @@ use relais_catalog::ObjectRow;
 use relais_model::{ObjectFacts, ObjectKey};
 use relais_stores::request;
 use s3s::dto::{
-    DeleteObjectInput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-    PutObjectInput, ServerSideEncryption,
+    DeleteObjectInput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
+    HeadObjectOutput, PutObjectInput, ServerSideEncryption,
 };
 use s3s::{S3Error, S3Result};
 use tokio_util::sync::CancellationToken;
@@ -104,7 +104,12 @@ async fn settle(gateway: &Gateway, bucket: &Bucket, row: &ObjectRow) -> S3Result
 }
 
 /// Makes one replica equal to what the primary has.
-async fn equalise(bucket: &Bucket, place: &Place, key: &ObjectKey, truth: Option<&HeadObjectOutput>) -> S3Result<()> {
+async fn equalise(
+    bucket: &Bucket,
+    place: &Place,
+    key: &ObjectKey,
+    truth: Option<&HeadObjectOutput>,
+) -> S3Result<()> {
     let there = head(place, key).await?;
     match (truth, there) {
         (None, None) => return Ok(()),

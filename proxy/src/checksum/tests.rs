@@ -24,7 +24,9 @@ fn a_body_passes_with_the_right_checksums_and_no_other() {
 
 #[test]
 fn a_checksum_that_is_none_is_told_before_the_body_is_read() {
-    for (crc32, md5) in [(Some("AAAA"), None), (Some("not base64!"), None), (None, Some("AAAA")), (None, Some("?"))] {
+    for (crc32, md5) in
+        [(Some("AAAA"), None), (Some("not base64!"), None), (None, Some("AAAA")), (None, Some("?"))]
+    {
         let input = PutObjectInput {
             checksum_crc32: crc32.map(str::to_owned),
             content_md5: md5.map(str::to_owned),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use relais_model::BucketName;
 use relais_stores::{is_outage, request};
 use s3s::dto::{
     Bucket as ListedBucket, BucketLocationConstraint, CreateBucketConfiguration, CreateBucketInput,
-    CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput,
-    HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
+    CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput, GetBucketLocationInput,
+    GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -17,10 +18,13 @@ use crate::placement::Place;
 const DEFAULT_REGION: &str = "us-east-1";
 
 impl Gateway {
-    /// Makes sure that the buckets named in the configuration exist, where their stores allow it. What cannot be made is
-    /// logged: the store may be down for now, or the bucket be there without the right to look.
-    pub async fn make_configured_buckets(&self) {
-        let places = self.placement.named().flat_map(|bucket| bucket.places.clone());
+    /// Makes sure that the buckets named in the configuration, and one more that relais itself uses, exist where their
+    /// stores allow it. What cannot be made is logged: the store may be down for now, or the bucket be there without the
+    /// right to look.
+    pub async fn make_configured_buckets(&self, own: Option<&BucketName>) {
+        let own = own.and_then(|name| self.placement.bucket(name));
+        let buckets = self.placement.named().cloned().chain(own);
+        let places: Vec<Place> = buckets.flat_map(|bucket| bucket.places.clone()).collect();
         let make = |place: Place| async move {
             if let Err(error) = make_missing(&place).await {
                 let (replica, code) = (&place.replica, error.code().as_str());
@@ -28,10 +32,13 @@ impl Gateway {
                 tracing::warn!(%replica, bucket = %place.bucket, code, source, "cannot make sure that the bucket exists");
             }
         };
-        futures::future::join_all(places.map(make)).await;
+        futures::future::join_all(places.into_iter().map(make)).await;
     }
 
-    pub(super) async fn make_bucket(&self, asked: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+    pub(super) async fn make_bucket(
+        &self,
+        asked: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
         let bucket = self.bucket(&asked.input.bucket)?;
         let mut made = false;
         for place in &bucket.places {
@@ -44,7 +51,10 @@ impl Gateway {
         Ok(S3Response::new(CreateBucketOutput { location, ..Default::default() }))
     }
 
-    pub(super) async fn remove_bucket(&self, asked: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
+    pub(super) async fn remove_bucket(
+        &self,
+        asked: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
         let bucket = self.bucket(&asked.input.bucket)?;
         let mut answer = None;
         for place in &bucket.places {
@@ -59,7 +69,10 @@ impl Gateway {
         Ok(answer.unwrap_or_else(|| S3Response::new(DeleteBucketOutput {})))
     }
 
-    pub(super) async fn find_bucket(&self, asked: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+    pub(super) async fn find_bucket(
+        &self,
+        asked: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
         let bucket = self.bucket(&asked.input.bucket)?;
         head(bucket.primary()).await?;
         let bucket_region = Some(self.region.clone());
@@ -78,7 +91,10 @@ impl Gateway {
     }
 
     /// The configured buckets, and those of the store where unnamed buckets are.
-    pub(super) async fn all_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+    pub(super) async fn all_buckets(
+        &self,
+        _: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
         let mut buckets = BTreeMap::new();
         let mut hidden = Vec::new(); // Buckets of that store which clients see under another name.
         let any = self.placement.primary_of_any();

@@ -28,7 +28,10 @@ struct Source {
 }
 
 impl Gateway {
-    pub(super) async fn copy(&self, asked: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+    pub(super) async fn copy(
+        &self,
+        asked: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
         let source = self.source(&asked.input.copy_source)?;
         let bucket = self.bucket(&asked.input.bucket)?;
         let gateway = self.clone();
@@ -48,7 +51,8 @@ impl Gateway {
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         let source = self.source(&asked.input.copy_source)?;
         let range = asked.input.copy_source_range.as_deref().map(Range::parse).transpose();
-        let range = range.map_err(|_| s3_error!(InvalidArgument, "x-amz-copy-source-range is no range of bytes"))?;
+        let range =
+            range.map_err(|_| s3_error!(InvalidArgument, "x-amz-copy-source-range is no range of bytes"))?;
         let gateway = self.clone();
         self.to_its_end(async move {
             let input = &asked.input;
@@ -154,7 +158,11 @@ impl Gateway {
     }
 
     /// Reads the source and writes it like a new object.
-    async fn copy_through(&self, asked: S3Request<CopyObjectInput>, source: &Source) -> S3Result<CopyObjectOutput> {
+    async fn copy_through(
+        &self,
+        asked: S3Request<CopyObjectInput>,
+        source: &Source,
+    ) -> S3Result<CopyObjectOutput> {
         let input = &asked.input;
         let conditions = GetObjectInput {
             if_match: input.copy_source_if_match.clone(),
@@ -169,11 +177,8 @@ impl Gateway {
         put.extensions = asked.extensions;
         put.credentials = asked.credentials;
         let written = self.write_object(put, EventKind::Copy).await?.output;
-        let copy_object_result = Some(CopyObjectResult {
-            e_tag: written.e_tag,
-            last_modified: Some(now()),
-            ..Default::default()
-        });
+        let copy_object_result =
+            Some(CopyObjectResult { e_tag: written.e_tag, last_modified: Some(now()), ..Default::default() });
         Ok(CopyObjectOutput { copy_object_result, version_id: written.version_id, ..Default::default() })
     }
 
@@ -188,7 +193,11 @@ impl Gateway {
     }
 }
 
-async fn copy_at(pair: &(Place, Place), source: &Source, input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
+async fn copy_at(
+    pair: &(Place, Place),
+    source: &Source,
+    input: CopyObjectInput,
+) -> S3Result<CopyObjectOutput> {
     let (from, to) = pair;
     let copy_source = CopySource::Bucket {
         bucket: from.bucket.as_str().into(),

@@ -22,7 +22,10 @@ const BULK_KEYS_MAX: usize = 1000;
 const BULK_CONCURRENCY: usize = 16;
 
 impl Gateway {
-    pub(super) async fn delete(&self, asked: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    pub(super) async fn delete(
+        &self,
+        asked: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let requester = requester(&asked);
         let bucket = self.bucket(&asked.input.bucket)?;
         let key = key(&asked.input.key)?;
@@ -49,7 +52,8 @@ impl Gateway {
                 (object, deleted)
             }
         };
-        let mut output = DeleteObjectsOutput { deleted: Some(Vec::new()), errors: Some(Vec::new()), ..Default::default() };
+        let mut output =
+            DeleteObjectsOutput { deleted: Some(Vec::new()), errors: Some(Vec::new()), ..Default::default() };
         let mut outcomes = futures::stream::iter(objects).map(delete_one).buffered(BULK_CONCURRENCY);
         while let Some((object, outcome)) = outcomes.next().await {
             match outcome {

@@ -19,7 +19,10 @@ pub(super) fn check_length(config: &BucketConfig, length: u64) -> Result<(), Gat
 }
 
 /// Refuses media types that the bucket does not take. Parameters (`; charset=…`) and case do not matter.
-pub(super) fn check_content_type(config: &BucketConfig, content_type: Option<&str>) -> Result<(), GatewayError> {
+pub(super) fn check_content_type(
+    config: &BucketConfig,
+    content_type: Option<&str>,
+) -> Result<(), GatewayError> {
     if config.content_types.is_empty() {
         return Ok(());
     }

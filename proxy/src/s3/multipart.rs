@@ -3,17 +3,17 @@
 //! The upload id that a client holds carries each replica's own, sealed, so that any instance can go on with the upload and
 //! nobody can make one up. Parts are not objects: the journal hears of the upload only when it is completed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use relais_model::EventKind;
+use relais_model::{ByteSize, EventKind};
 use relais_stores::{is_outage, request};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CompletedMultipartUpload, CompletedPart, CreateMultipartUploadInput,
-    CreateMultipartUploadOutput, ListPartsInput, ListPartsOutput, ObjectCannedACL,
-    ServerSideEncryption, UploadPartInput, UploadPartOutput,
+    CreateMultipartUploadOutput, ListPartsInput, ListPartsOutput, ObjectCannedACL, ServerSideEncryption,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result};
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,8 @@ struct UploadId {
 impl UploadId {
     /// The places of the bucket that take part, with their own ids.
     fn places(&self, bucket: &Bucket) -> Vec<(Place, String)> {
-        let own = |place: &Place| Some((place.clone(), self.replicas.get(&place.replica.to_string())?.clone()));
+        let own =
+            |place: &Place| Some((place.clone(), self.replicas.get(&place.replica.to_string())?.clone()));
         bucket.places.iter().filter_map(own).collect()
     }
 }
@@ -71,7 +72,8 @@ impl Gateway {
             let input = CreateMultipartUploadInput { bucket: place.bucket.to_string(), ..input.clone() };
             async move { (place, place.store.s3.create_multipart_upload(request(input)).await) }
         });
-        let mut id = UploadId { bucket: input.bucket.clone(), key: input.key.clone(), replicas: BTreeMap::new() };
+        let mut id =
+            UploadId { bucket: input.bucket.clone(), key: input.key.clone(), replicas: BTreeMap::new() };
         let mut refusal = None;
         let mut answer = None;
         for (index, (place, created)) in futures::future::join_all(calls).await.into_iter().enumerate() {
@@ -98,7 +100,10 @@ impl Gateway {
         Ok(S3Response::new(output))
     }
 
-    pub(super) async fn put_part(&self, asked: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+    pub(super) async fn put_part(
+        &self,
+        asked: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
         let gateway = self.clone();
         self.to_its_end(async move { gateway.write_part(asked).await }).await.map(S3Response::new)
     }
@@ -112,8 +117,7 @@ impl Gateway {
         let mut verifier = Verifier::for_part(&input, &headers, trailing_headers)?;
         let body = input.body.take();
         let (places, ids): (Vec<_>, Vec<_>) = id.places(&bucket).into_iter().unzip();
-        let ids: BTreeMap<_, _> =
-            places.iter().map(|place: &Place| place.replica.clone()).zip(ids).collect();
+        let ids: BTreeMap<_, _> = places.iter().map(|place: &Place| place.replica.clone()).zip(ids).collect();
         let put = move |place: &Place, body| {
             let input = UploadPartInput {
                 body: Some(body),
@@ -168,10 +172,14 @@ impl Gateway {
         .await
     }
 
-    pub(super) async fn list_upload_parts(&self, asked: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+    pub(super) async fn list_upload_parts(
+        &self,
+        asked: S3Request<ListPartsInput>,
+    ) -> S3Result<S3Response<ListPartsOutput>> {
         let (bucket, id) = self.upload(&asked.input.bucket, &asked.input.key, &asked.input.upload_id)?;
         let (primary, own_id) = id.places(&bucket).into_iter().next().ok_or(GatewayError::UploadId)?;
-        let input = ListPartsInput { bucket: primary.bucket.to_string(), upload_id: own_id, ..asked.input.clone() };
+        let input =
+            ListPartsInput { bucket: primary.bucket.to_string(), upload_id: own_id, ..asked.input.clone() };
         let listed = primary.store.s3.list_parts(request(input)).await?.output;
         let upload_id = Some(asked.input.upload_id);
         Ok(S3Response::new(ListPartsOutput { bucket: Some(bucket.name.to_string()), upload_id, ..listed }))
@@ -204,9 +212,14 @@ impl Gateway {
 
 impl Mutation {
     /// Completes on the primary first: its answer decides, and the others follow it.
-    async fn complete(self, input: CompleteMultipartUploadInput, upload: &UploadId) -> S3Result<CompleteMultipartUploadOutput> {
+    async fn complete(
+        self,
+        input: CompleteMultipartUploadInput,
+        upload: &UploadId,
+    ) -> S3Result<CompleteMultipartUploadOutput> {
         let mut places = upload.places(&self.bucket).into_iter();
         let (primary, own_id) = places.next().ok_or(GatewayError::UploadId)?;
+        self.check_size(&primary, &own_id, &input, upload).await?;
         let id = self.open().await?;
         let completed = match complete_at(&primary, own_id, &input).await {
             Ok(completed) => completed,
@@ -223,9 +236,11 @@ impl Mutation {
         if let Some(error) = refusal.filter(|_| self.bucket.required() > 1) {
             return Err(self.refused(id, Refused { error, in_doubt: true }).await);
         }
-        // Replicas that were never part of the upload come after those that were: only an unbroken run is current.
-        let followed = outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
-        let current = 1 + followed;
+        let completed_too = outcomes.iter().zip(&others).filter(|(outcome, _)| outcome.is_ok());
+        let mut done: Vec<_> = completed_too.map(|(_, (place, _))| &place.replica).collect();
+        done.push(&primary.replica);
+        let is_done = |place: &&Place| done.contains(&&place.replica);
+        let current = self.bucket.places.iter().take_while(is_done).count();
         self.apply_as_found(id, completed.e_tag.clone(), current).await?;
         let location = self.gateway.public_url(&self.bucket, &self.key);
         let (bucket, key) = (Some(self.bucket.name.to_string()), Some(self.key.to_string()));
@@ -233,6 +248,46 @@ impl Mutation {
             self.settle_after(std::future::ready(()));
         }
         Ok(CompleteMultipartUploadOutput { bucket, key, location, ..completed })
+    }
+}
+
+impl Mutation {
+    /// Refuses an upload whose parts together are larger than the bucket allows, and aborts it: nothing is left behind.
+    async fn check_size(
+        &self,
+        primary: &Place,
+        own_id: &str,
+        input: &CompleteMultipartUploadInput,
+        upload: &UploadId,
+    ) -> S3Result<()> {
+        let Some(limit) = self.bucket.config.object_bytes_max else { return Ok(()) };
+        let named =
+            input.multipart_upload.as_ref().and_then(|named| named.parts.as_deref()).unwrap_or_default();
+        let named: BTreeSet<_> = named.iter().filter_map(|part| part.part_number).collect();
+        let (mut total, mut marker) = (0, None);
+        loop {
+            let list = ListPartsInput {
+                bucket: primary.bucket.to_string(),
+                key: input.key.clone(),
+                upload_id: own_id.to_owned(),
+                part_number_marker: marker,
+                ..Default::default()
+            };
+            let listed = primary.store.s3.list_parts(request(list)).await?.output;
+            for part in listed.parts.unwrap_or_default() {
+                if part.part_number.is_some_and(|number| named.contains(&number)) {
+                    total += part.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+                }
+            }
+            if ByteSize(total) > limit {
+                self.gateway.abort_places(upload, &self.bucket).await;
+                return Err(GatewayError::TooLarge { limit }.into());
+            }
+            marker = listed.next_part_number_marker.filter(|_| listed.is_truncated == Some(true));
+            if marker.is_none() {
+                return Ok(());
+            }
+        }
     }
 }
 

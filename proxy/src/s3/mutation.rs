@@ -75,7 +75,12 @@ impl Mutation {
     }
 
     /// Records the object as the primary shows it now, for operations whose answer names neither size nor type.
-    pub(crate) async fn apply_as_found(&self, id: IntentId, etag: Option<ETag>, current: usize) -> Result<(), S3Error> {
+    pub(crate) async fn apply_as_found(
+        &self,
+        id: IntentId,
+        etag: Option<ETag>,
+        current: usize,
+    ) -> Result<(), S3Error> {
         let primary = self.bucket.primary();
         let input = HeadObjectInput {
             bucket: primary.bucket.to_string(),

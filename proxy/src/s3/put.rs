@@ -5,9 +5,7 @@ use std::sync::Arc;
 use relais_catalog::IntentId;
 use relais_model::{EventKind, ObjectFacts};
 use relais_stores::request;
-use s3s::dto::{
-    Checksum, ETag, ObjectCannedACL, PutObjectInput, PutObjectOutput, ServerSideEncryption,
-};
+use s3s::dto::{Checksum, ETag, ObjectCannedACL, PutObjectInput, PutObjectOutput, ServerSideEncryption};
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::derived::derived_from;
@@ -23,7 +21,10 @@ const REPLICATION_STATUS: http::HeaderName = http::HeaderName::from_static("x-am
 
 impl Gateway {
     /// Also reached by POST forms, which s3s turns into puts.
-    pub(super) async fn put(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+    pub(super) async fn put(
+        &self,
+        request: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
         let gateway = self.clone();
         let kind = if request.method == http::Method::POST { EventKind::Post } else { EventKind::Put };
         self.to_its_end(async move { gateway.write_object(request, kind).await }).await
@@ -41,7 +42,11 @@ impl Gateway {
         let key = key(&input.key)?;
         let length = limits::declared_length(input.content_length)?;
         limits::check_length(&bucket.config, length)?;
-        limits::check_content_type(&bucket.config, input.content_type.as_deref())?;
+        // What a sidecar makes belongs beside its source, whatever the bucket takes from others. Only the root keys and
+        // services can write so far, so the mark is believed.
+        if derived_from(input.metadata.as_ref()).is_none() {
+            limits::check_content_type(&bucket.config, input.content_type.as_deref())?;
+        }
         let mut verifier = Verifier::for_object(&input, &headers, trailing_headers)?;
         let body = input.body.take();
         let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester };

@@ -30,7 +30,11 @@ macro_rules! read {
                     answer => return answer.map(|answer| S3Response::new(answer.output)),
                 }
             }
-            Err(s3_error!(error, ServiceUnavailable, "the primary replica is out of order and no other is known to be current"))
+            Err(s3_error!(
+                error,
+                ServiceUnavailable,
+                "the primary replica is out of order and no other is known to be current"
+            ))
         }
     };
 }
@@ -51,7 +55,8 @@ impl Gateway {
             return Ok(Vec::new());
         }
         let Some(row) = self.objects.find(&bucket.name, key).await? else { return Ok(Vec::new()) };
-        let current = |place: &&Place| row.replicas.get(&place.replica.to_string()) == Some(&ReplicaState::Current);
+        let current =
+            |place: &&Place| row.replicas.get(&place.replica.to_string()) == Some(&ReplicaState::Current);
         Ok(bucket.places[1..].iter().filter(current).collect())
     }
 }

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use relais_stores::tee::{Branch, GivenUp, Tee, tee};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3Result};

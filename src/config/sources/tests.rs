@@ -25,7 +25,8 @@ fn the_default_needs_nothing() {
 
 #[test]
 fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
-    let config = loaded(&[("RELAIS_PROXY__LISTEN", "127.0.0.1:1"), ("RELAIS_THUMBNAIL__ENABLED", "false")]).unwrap();
+    let config =
+        loaded(&[("RELAIS_PROXY__LISTEN", "127.0.0.1:1"), ("RELAIS_THUMBNAIL__ENABLED", "false")]).unwrap();
     assert_eq!(config.proxy.listen.port(), 1);
     assert!(!config.thumbnail.enabled);
     assert_eq!(loaded_file("[proxy]\nregion = \"nyc3\"").unwrap().proxy.region, "nyc3");
@@ -78,7 +79,9 @@ fn a_data_file_says_its_bucket_or_takes_the_variable() {
     let file = "data_file_variables = [\"S3_RAPPATRIMENT_FILE_PATH\"]";
     let path = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(path.path(), file).unwrap();
-    let load = |pairs: &[(&str, &str)]| read(Some(path.path()), &environment(pairs)).map_err(|error| error.to_string());
+    let load = |pairs: &[(&str, &str)]| {
+        read(Some(path.path()), &environment(pairs)).map_err(|error| error.to_string())
+    };
     let own = [("AWS_REGION", "eu-west-3"), ("S3_RAPPATRIMENT_FILE_PATH", "s3://own-bucket/a/b.xlsx")];
     let bucket = load(&own).unwrap().buckets.pop().unwrap();
     assert_eq!((bucket.name.as_str(), bucket.encryption.as_deref()), ("own-bucket", Some("AES256")));

@@ -31,7 +31,8 @@ impl Conditions {
             ETagCondition::Any => true,
             ETagCondition::ETag(wanted) => etag.is_some_and(|etag| etag.weak_cmp(wanted)),
         };
-        let newer_than = |since: &Timestamp| last_modified.is_some_and(|modified| seconds(modified) > seconds(since));
+        let newer_than =
+            |since: &Timestamp| last_modified.is_some_and(|modified| seconds(modified) > seconds(since));
         let failed = match (&self.if_match, &self.if_unmodified_since) {
             (Some(condition), _) => !names(condition),
             (None, Some(since)) => newer_than(since),

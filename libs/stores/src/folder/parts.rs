@@ -15,7 +15,8 @@ pub(super) async fn check(files: &FileSystem, input: &CompleteMultipartUploadInp
         ..Default::default()
     };
     let uploaded = files.list_parts(request(list)).await?.output.parts.unwrap_or_default();
-    let named = input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()).unwrap_or_default();
+    let named =
+        input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()).unwrap_or_default();
     let is_there = |named: &CompletedPart| {
         let part = uploaded.iter().find(|part| part.part_number == named.part_number);
         part.is_some_and(|part| named.e_tag.is_none() || part.e_tag.is_none() || part.e_tag == named.e_tag)
@@ -23,7 +24,10 @@ pub(super) async fn check(files: &FileSystem, input: &CompleteMultipartUploadInp
     if named.iter().all(is_there) {
         Ok(())
     } else {
-        Err(s3_error!(InvalidPart, "a part that the completion names was not uploaded, or has another entity tag"))
+        Err(s3_error!(
+            InvalidPart,
+            "a part that the completion names was not uploaded, or has another entity tag"
+        ))
     }
 }
 

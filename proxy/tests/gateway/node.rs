@@ -1,0 +1,229 @@
+//! A gateway with its background, over two folders that can be switched off.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use relais_catalog::{Catalog, EventLog};
+use relais_events::{Bus, BusError, EmbeddedBus, Subscription};
+use relais_model::{ByteSize, Event, ReplicaState, WriteMode};
+use relais_proxy::{BucketConfig, Config, Gateway, Parts};
+use relais_stores::{Config as StoresConfig, FolderConfig, Store, StoreConfig, Stores, request};
+use s3s::dto::{
+    CreateMultipartUploadInput, DeleteObjectInput, GetObjectInput, PutObjectInput, StreamingBlob,
+    UploadPartInput,
+};
+use s3s::{S3, S3ErrorCode, S3Request, StdError};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+mod switch;
+
+pub(crate) use switch::Switch;
+
+pub(crate) const BUCKET: &str = "media";
+
+/// Longest that anything in the background may take here.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Node {
+    pub(crate) gateway: Gateway,
+    pub(crate) catalog: Catalog,
+    switches: Vec<(&'static str, Arc<Switch>)>,
+    folder: tempfile::TempDir,
+    events: Mutex<Box<dyn Subscription>>,
+    background: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Log(EventLog);
+
+impl Node {
+    pub(crate) async fn start(write_mode: WriteMode) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["first", "second"];
+        let config: StoresConfig = names
+            .iter()
+            .map(|name| {
+                (name.parse().unwrap(), StoreConfig::Folder(FolderConfig { path: PathBuf::from(name) }))
+            })
+            .collect();
+        let folders = Stores::open(&config, folder.path()).await.unwrap();
+        let switch = |name: &&'static str| {
+            let store = folders.find(&name.parse().unwrap()).unwrap();
+            (*name, Arc::new(Switch::over(Arc::clone(&store.s3))))
+        };
+        let switches: Vec<_> = names.iter().map(switch).collect();
+        let store = |(name, switch): &(&str, Arc<Switch>)| Store::over(name.parse().unwrap(), switch.clone());
+        let stores: Stores = switches.iter().map(store).collect();
+
+        let url = format!("sqlite://{}/catalog.db?mode=rwc", folder.path().display());
+        let catalog = Catalog::connect(&relais_catalog::Config { url, connections_max: 4 }).await.unwrap();
+        catalog.migrate().await.unwrap();
+        let parts = Parts {
+            config: &proxy_config(),
+            buckets: &[bucket(BUCKET, write_mode), bucket("*", write_mode)],
+            stores: &stores,
+            catalog: &catalog,
+            secret_key: b"a secret of thirty-two bytes or more",
+        };
+        let gateway = Gateway::new(&parts).unwrap();
+        gateway.make_configured_buckets(None).await;
+        let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(Arc::new(Log(catalog.event_log()))));
+        let events = Mutex::new(bus.subscribe(&"test".parse().unwrap()).await.unwrap());
+        let stop = CancellationToken::new();
+        let background = tokio::spawn(gateway.clone().run_background(Arc::clone(&bus), stop.clone()));
+        Self { gateway, catalog, switches, folder, events, background, stop }
+    }
+
+    pub(crate) fn switch(&self, name: &str) -> &Switch {
+        &self.switches.iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    /// What a store really holds, read from its files.
+    pub(crate) fn bytes(&self, store: &str, key: &str) -> Option<String> {
+        std::fs::read_to_string(self.folder.path().join(store).join(BUCKET).join(key)).ok()
+    }
+
+    pub(crate) async fn next_event(&self) -> Event {
+        let mut events = self.events.lock().await;
+        let deliveries =
+            tokio::time::timeout(PATIENCE, events.next(1)).await.expect("an event comes").unwrap();
+        events.acknowledge(&deliveries).await.unwrap();
+        deliveries.into_iter().next().unwrap().event
+    }
+
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn() -> bool) {
+        self.wait(what, || std::future::ready(condition())).await;
+    }
+
+    pub(crate) async fn until_settled(&self, key: &str) {
+        let (bucket, key) = (BUCKET.parse().unwrap(), key.parse().unwrap());
+        let is_current = || async {
+            let row = self.catalog.objects().find(&bucket, &key).await.unwrap();
+            row.is_some_and(|row| row.replicas.values().all(|state| *state == ReplicaState::Current))
+        };
+        self.wait("every replica is current", is_current).await;
+    }
+
+    async fn wait<F: Future<Output = bool>>(&self, what: &str, condition: impl Fn() -> F) {
+        let waited = async {
+            while !condition().await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, waited).await.is_ok(), "not within {PATIENCE:?}: {what}");
+    }
+
+    /// Ends everything; fails if a task of the background does not end.
+    pub(crate) async fn stop(self) {
+        self.gateway.drain().await;
+        self.stop.cancel();
+        tokio::time::timeout(PATIENCE, self.background).await.expect("the background ends").unwrap();
+        self.catalog.close().await.unwrap();
+    }
+}
+
+#[async_trait]
+impl relais_events::EventLog for Log {
+    async fn append(&self, ids: &[Uuid]) -> Result<(), BusError> {
+        self.0.append(ids).await.map_err(|error| BusError::Log { act: "append to", source: Box::new(error) })
+    }
+
+    async fn read(&self, group: &str, max: u64) -> Result<Vec<(i64, Event)>, BusError> {
+        self.0.read(group, max).await.map_err(|error| BusError::Log { act: "read", source: Box::new(error) })
+    }
+
+    async fn commit(&self, group: &str, position: i64) -> Result<(), BusError> {
+        self.0
+            .commit(group, position)
+            .await
+            .map_err(|error| BusError::Log { act: "move", source: Box::new(error) })
+    }
+}
+
+fn proxy_config() -> Config {
+    Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        tls_certificate_file: None,
+        tls_key_file: None,
+        domains: Vec::new(),
+        region: "us-east-1".to_owned(),
+        public_url: None,
+        requests_in_flight_max: 100,
+        form_bytes_max: ByteSize(1 << 20),
+        drain_timeout_seconds: 5,
+    }
+}
+
+fn bucket(name: &str, write_mode: WriteMode) -> BucketConfig {
+    BucketConfig {
+        name: name.to_owned(),
+        replicas: vec!["first".parse().unwrap(), "second".parse().unwrap()],
+        write_mode,
+        object_bytes_max: None,
+        content_types: Vec::new(),
+        encryption: None,
+        public_read: Vec::new(),
+        cors: Vec::new(),
+    }
+}
+
+/// A body and the length that is declared for it.
+pub(crate) type Body = (StreamingBlob, usize);
+
+pub(crate) fn body_of(text: &str) -> Body {
+    (StreamingBlob::from_bytes(Bytes::copy_from_slice(text.as_bytes())), text.len())
+}
+
+/// A body that ends with an error before it is whole.
+pub(crate) fn body_that_breaks(text: &'static str, declared: usize) -> Body {
+    let cut = std::io::Error::other("the client went away");
+    let chunks = [Ok(Bytes::from_static(text.as_bytes())), Err(cut)];
+    (StreamingBlob::wrap(futures::stream::iter(chunks)), declared)
+}
+
+pub(crate) fn put(key: &str, (body, length): Body) -> S3Request<PutObjectInput> {
+    request(PutObjectInput {
+        bucket: BUCKET.into(),
+        key: key.into(),
+        content_length: i64::try_from(length).ok(),
+        body: Some(body),
+        ..Default::default()
+    })
+}
+
+pub(crate) fn delete(key: &str) -> S3Request<DeleteObjectInput> {
+    request(DeleteObjectInput { bucket: BUCKET.into(), key: key.into(), ..Default::default() })
+}
+
+pub(crate) fn create_upload(key: &str) -> S3Request<CreateMultipartUploadInput> {
+    request(CreateMultipartUploadInput { bucket: BUCKET.into(), key: key.into(), ..Default::default() })
+}
+
+pub(crate) fn part(key: &str, upload_id: &str) -> S3Request<UploadPartInput> {
+    let (body, length) = body_of("part");
+    request(UploadPartInput {
+        bucket: BUCKET.into(),
+        key: key.into(),
+        upload_id: upload_id.into(),
+        part_number: 1,
+        content_length: i64::try_from(length).ok(),
+        body: Some(body),
+        ..Default::default()
+    })
+}
+
+pub(crate) async fn get(gateway: &Gateway, key: &str) -> Result<String, S3ErrorCode> {
+    let input = GetObjectInput { bucket: BUCKET.into(), key: key.into(), ..Default::default() };
+    let answer = gateway.get_object(request(input)).await.map_err(|error| error.code().clone())?;
+    let chunks: Result<Vec<Bytes>, StdError> = answer.output.body.unwrap().try_collect().await;
+    Ok(String::from_utf8(chunks.unwrap().concat()).unwrap())
+}

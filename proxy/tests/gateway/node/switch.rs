@@ -1,0 +1,62 @@
+//! A store that can be switched off: it then answers as one that cannot be reached.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use s3s::dto::*;
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+
+pub(crate) struct Switch {
+    store: Arc<dyn S3>,
+    down: AtomicBool,
+}
+
+impl Switch {
+    pub(crate) fn over(store: Arc<dyn S3>) -> Self {
+        Self { store, down: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    fn check(&self) -> S3Result<()> {
+        if self.down.load(Ordering::SeqCst) {
+            let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+            return Err(S3Error::with_source(S3ErrorCode::InternalError, Box::new(refused)));
+        }
+        Ok(())
+    }
+}
+
+macro_rules! switched {
+    ($($operation:ident($input:ident) -> $output:ident;)*) => {
+        #[async_trait::async_trait]
+        impl S3 for Switch {
+            $(
+                async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                    self.check()?;
+                    self.store.$operation(request).await
+                }
+            )*
+        }
+    };
+}
+
+switched! {
+    abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
+    complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput;
+    copy_object(CopyObjectInput) -> CopyObjectOutput;
+    create_bucket(CreateBucketInput) -> CreateBucketOutput;
+    create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
+    delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
+    delete_object(DeleteObjectInput) -> DeleteObjectOutput;
+    get_object(GetObjectInput) -> GetObjectOutput;
+    head_bucket(HeadBucketInput) -> HeadBucketOutput;
+    head_object(HeadObjectInput) -> HeadObjectOutput;
+    list_buckets(ListBucketsInput) -> ListBucketsOutput;
+    list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    list_parts(ListPartsInput) -> ListPartsOutput;
+    put_object(PutObjectInput) -> PutObjectOutput;
+    upload_part(UploadPartInput) -> UploadPartOutput;
+}
