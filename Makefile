@@ -1,0 +1,84 @@
+# Builds, runs and tests relais, also on a bare Debian 12 that has nothing but the Rust toolchain.
+# Every target installs what it needs and is missing; there is no other set-up step. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build run test check bench fmt clean build-packages test-packages bench-packages
+
+export PATH := $(PATH):$(HOME)/.cargo/bin
+# whisper.cpp: the bindings that its crate ships (generating them needs libclang), and no instructions that only this machine has.
+export WHISPER_DONT_GENERATE_BINDINGS := 1
+export GGML_NATIVE := OFF
+
+# s3s asks for rustc 1.96 and builds with 1.95 when told to.
+RUSTC_MINOR := $(shell rustc --version 2>/dev/null | cut -d. -f2)
+CARGO_FLAGS := $(shell [ "$(or $(RUSTC_MINOR),0)" -ge 96 ] || echo --ignore-rust-version)
+
+BUILD_PACKAGES := build-essential ca-certificates cmake pkg-config
+TEST_PACKAGES := postgresql python3-venv redis-server
+BENCH_PACKAGES := nginx-light
+VENV := .venv
+
+# Installs those of the named Debian packages that are missing. Servers are used as programs: nothing depends on Debian's services.
+define install
+missing=$$(for package in $(1); do \
+    dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q ' installed$$' || echo $$package; \
+done); \
+if [ -n "$$missing" ]; then \
+    as_root=$$([ "$$(id -u)" -eq 0 ] || echo sudo); \
+    echo "installing $$(echo $$missing)"; \
+    $$as_root apt-get update -q && \
+    $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+fi
+endef
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+build: build-packages ## build target/release/relais
+	cargo build --release --package relais --locked $(CARGO_FLAGS)
+
+run: export RELAIS_TRANSCRIPTION__MODEL ?= tests/fixtures/ggml-digits.bin.gz
+run: build ## build and run everything in one process; data goes to ./data
+	@echo "transcribing with $$RELAIS_TRANSCRIPTION__MODEL (the model of the tests knows spoken digits in English and French only;"
+	@echo "for real speech: relais model fetch NAME, then set RELAIS_TRANSCRIPTION__MODEL)"
+	@exec target/release/relais serve
+
+# Building all targets first makes the binary and the tests share one compilation.
+test: build-packages test-packages $(VENV)/installed ## unit tests, then the real binary against real clients and servers
+	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
+	$(VENV)/bin/python tests/tools/with_postgres.py cargo test --workspace --locked $(CARGO_FLAGS)
+	$(VENV)/bin/pytest tests
+
+check: build-packages ## formatting, lints, documentation, unit tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked $(CARGO_FLAGS) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked $(CARGO_FLAGS)
+	cargo test --workspace --lib --bins --locked $(CARGO_FLAGS)
+
+# Both in one build, so that they share their dependencies. BENCH_FLAGS: --quick, or --write FILE for the tables.
+bench: build-packages bench-packages ## speed as ratios against nginx and a plain s3s-aws proxy
+	cargo build --release --locked $(CARGO_FLAGS) --package relais --package relais-benches
+	target/release/relais-benches $(BENCH_FLAGS)
+
+fmt: ## format the Rust sources
+	cargo fmt --all
+
+clean: ## remove what was built; ./data stays
+	cargo clean
+	rm -rf $(VENV)
+
+build-packages:
+	@$(call install,$(BUILD_PACKAGES))
+
+test-packages:
+	@$(call install,$(TEST_PACKAGES))
+
+bench-packages:
+	@$(call install,$(BENCH_PACKAGES))
+
+$(VENV)/installed: tests/requirements.txt | test-packages
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --requirement tests/requirements.txt
+	touch $@

@@ -1,0 +1,94 @@
+"""The fixtures: servers live as long as the session, a relais as long as its test or its module."""
+
+import itertools
+
+import pytest
+
+from harness import configuration
+from harness.certificates import make_certificate
+from harness.relais import starter
+from harness.servers import Moto, Postgres, Redis
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def shared_redis():
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(shared_redis):
+    """Redis, empty: a relais takes up what another one left on the stream."""
+    shared_redis.client.flushall()
+    return shared_redis
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_http():
+    with Moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_https(certificate):
+    with Moto(certificate) as server:
+        yield server
+
+
+@pytest.fixture
+def clouds(moto_http, moto_https):
+    """Two remote S3 accounts, both empty: one over HTTP, one over HTTPS."""
+    for cloud in (moto_http, moto_https):
+        cloud.reset()
+    return moto_http, moto_https
+
+
+@pytest.fixture
+def start_relais(tmp_path):
+    """Starts a relais that ends with the test; its end must be clean."""
+    with starter(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_shared_relais(tmp_path_factory):
+    """Starts a relais that ends with the module."""
+    with starter(tmp_path_factory.mktemp("shared")) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def relais(start_shared_relais, tmp_path_factory):
+    """One relais for all tests of a module that need nothing special; `folders` are its replicas."""
+    config, folders = configuration.two_folders(
+        tmp_path_factory.mktemp("replicas"), proxy={"domains": [configuration.DOMAIN]}
+    )
+    one = start_shared_relais(config=config)
+    one.folders = folders
+    return one
+
+
+@pytest.fixture
+def s3(relais):
+    return relais.client()
+
+
+@pytest.fixture
+def bucket(s3):
+    """An empty bucket of the test's own."""
+    name = f"bucket-{next(_numbers)}"
+    s3.create_bucket(Bucket=name)
+    return name

@@ -1,0 +1,80 @@
+"""The configuration that tests write. Every name of a key or variable that the tests set is in this file."""
+
+import json
+
+ROOT_ACCESS_KEY = "ROOTKEYOFTHETESTS000"
+ROOT_SECRET_KEY = "root-secret-of-the-tests-0123456789abcdef"
+DOMAIN = "s3.test"  # Below it a host name names a bucket.
+SECRET_KEY = "signing-secret-of-the-tests-0123456789abcdef"
+
+
+def folder_store(path):
+    return {"kind": "folder", "path": str(path)}
+
+
+def s3_store(server):
+    store = {
+        "kind": "s3",
+        "endpoint": server.url,
+        "region": server.region,
+        "path_style": True,
+        "access_key_id": server.access_key,
+        "secret_access_key": server.secret_key,
+    }
+    if server.certificate:
+        store["ca_file"] = str(server.certificate.authority)
+    return store
+
+
+def bucket(name, replicas, **settings):
+    return {"name": name, "replicas": replicas, **settings}
+
+
+def write_toml(path, stores, buckets, **sections):
+    """Writes a configuration file: tables of stores, an array of buckets, and other sections as tables."""
+    lines = []
+    for name, store in stores.items():
+        lines += [f"[stores.{name}]", *_pairs(store)]
+    for one in buckets:
+        lines += ["[[buckets]]", *_pairs(one)]
+    for name, section in sections.items():
+        lines += [f"[{name.replace('__', '.')}]", *_pairs(section)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def two_folders(folder, write_mode="all", **sections):
+    """Configuration of every bucket on the folders `first` and `second`; gives the file and the two folders."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folders = [folder / "first", folder / "second"]
+    stores = {path.name: folder_store(path) for path in folders}
+    buckets = [bucket("*", list(stores), write_mode=write_mode)]
+    return write_toml(folder / "relais.toml", stores, buckets, **sections), folders
+
+
+def tls(certificate):
+    """The section `proxy` of a relais that speaks HTTPS."""
+    return {"tls_certificate_file": str(certificate.chain), "tls_key_file": str(certificate.key)}
+
+
+def environment(data, s3_port, api_port, model):
+    """The variables that every relais of the tests is started with."""
+    return {
+        "RELAIS_DATA_DIR": data,
+        "RELAIS_PROXY__LISTEN": f"127.0.0.1:{s3_port}",
+        "RELAIS_API__LISTEN": f"127.0.0.1:{api_port}",
+        "RELAIS_ROOT_ACCESS_KEY": ROOT_ACCESS_KEY,
+        "RELAIS_ROOT_SECRET_KEY": ROOT_SECRET_KEY,
+        "RELAIS_TRANSCRIPTION__MODEL": model,
+        "SECRET_KEY": SECRET_KEY,
+    }
+
+
+def proxy_url(url):
+    """Tells a sidecar that runs on its own where the proxy is."""
+    return {"RELAIS_SIDECARS__PROXY_URL": url}
+
+
+def _pairs(table):
+    """TOML strings, numbers, booleans and arrays of strings are written as in JSON."""
+    return [f"{key} = {json.dumps(value)}" for key, value in table.items()]

@@ -1,0 +1,197 @@
+"""The other commands of the binary, and how it takes a configuration that is wrong."""
+
+import sqlite3
+
+import psycopg
+import pytest
+from PIL import Image
+
+from harness import configuration, media
+from harness.relais import run
+
+BAD_CONFIGURATION = 64
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Variables and a configuration file that are right."""
+    config, _ = configuration.two_folders(tmp_path / "replicas")
+    return configuration.environment(tmp_path / "data", 1, 2, media.MODEL) | {"RELAIS_TEST_CONFIG": config}
+
+
+def relais(settings, *arguments, **changes):
+    variables = settings | changes
+    return run(*arguments, "--config", variables.pop("RELAIS_TEST_CONFIG"), **variables)
+
+
+def test_help_lists_the_commands():
+    text = run("--help").stdout
+    for command in ("serve", "check", "config", "migrate", "transcribe", "thumbnail", "model"):
+        assert f"  {command}" in text
+    assert "worker" not in text, "the worker is none of the user's business"
+
+
+def test_version_is_told():
+    assert run("--version").stdout.startswith("relais ")
+
+
+def test_check_says_what_works(settings, redis_server, postgres):
+    done = relais(settings, "check", REDIS_URL=redis_server.url, DATABASE_URL=postgres.new_database("check"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for part in ("first", "second", "database", "redis", "model"):
+        assert part in done.stdout.lower(), f"nothing is said of {part}:\n{done.stdout}"
+
+
+def test_check_leaves_nothing_on_the_stores(settings, tmp_path):
+    assert relais(settings, "check").returncode == 0
+    assert not [path for path in (tmp_path / "replicas").rglob("*") if path.is_file() and path.name != "relais.toml"]
+
+
+def test_check_says_in_words_what_does_not_work(settings, moto_http, tmp_path):
+    moto_http.reset()
+    stores = {
+        "nowhere": configuration.s3_store(moto_http) | {"endpoint": "http://127.0.0.1:9"},
+        "no-bucket": configuration.s3_store(moto_http),
+    }
+    buckets = [configuration.bucket("media", ["nowhere", "no-bucket"])]
+    config = configuration.write_toml(tmp_path / "wrong.toml", stores, buckets)
+    done = relais(
+        settings,
+        "check",
+        RELAIS_TEST_CONFIG=config,
+        REDIS_URL="redis://127.0.0.1:9",
+        DATABASE_URL="postgresql://postgres@127.0.0.1:9/none",
+        RELAIS_TRANSCRIPTION__MODEL="/nowhere/model.bin",
+    )
+    said = (done.stdout + done.stderr).lower()
+    assert done.returncode not in (0, BAD_CONFIGURATION), said
+    for part in ("nowhere", "no-bucket", "database", "redis", "model"):
+        assert part in said, f"nothing is said of {part}:\n{said}"
+    assert configuration.ROOT_SECRET_KEY.lower() not in said and moto_http.secret_key not in said
+    assert "panicked" not in said
+
+
+def test_config_shows_effective_values_and_hides_secrets(settings, moto_http, tmp_path):
+    config = configuration.write_toml(
+        tmp_path / "cloud.toml", {"cloud": configuration.s3_store(moto_http)}, [configuration.bucket("*", ["cloud"])]
+    )
+    done = relais(
+        settings,
+        "config",
+        RELAIS_TEST_CONFIG=config,
+        RELAIS_PROXY__LISTEN="127.0.0.1:12345",
+        DATABASE_URL="postgresql://someone:hunter2@127.0.0.1/db",
+        REDIS_URL="redis://:swordfish@127.0.0.1:6379/0",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "127.0.0.1:12345" in done.stdout and moto_http.url in done.stdout
+    secrets = (configuration.ROOT_SECRET_KEY, configuration.SECRET_KEY, moto_http.secret_key, "hunter2", "swordfish")
+    assert [secret for secret in secrets if secret in done.stdout + done.stderr] == []
+
+
+def test_migrate_makes_the_tables_and_may_be_repeated(settings, postgres):
+    url = postgres.new_database("migrate")
+    for _ in range(2):
+        done = relais(settings, "migrate", DATABASE_URL=url.replace("postgresql://", "postgres://"))
+        assert done.returncode == 0, done.stderr
+    with psycopg.connect(url) as connection:
+        tables = {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    assert {"journal", "objects", "jobs"} <= tables
+
+
+def test_migrate_makes_the_default_database_in_the_data_folder(settings, tmp_path):
+    done = relais(settings, "migrate")
+    assert done.returncode == 0, done.stderr
+    (file,) = [path for path in (tmp_path / "data").iterdir() if path.suffix in (".db", ".sqlite", ".sqlite3")]
+    with sqlite3.connect(file) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert {"journal", "objects", "jobs"} <= tables
+
+
+@pytest.mark.parametrize("name", sorted(media.EXPECTED))
+def test_transcribe_prints_what_was_said(settings, name):
+    done = relais(settings, "transcribe", media.SAMPLES / name)
+    assert done.returncode == 0, done.stderr
+    assert media.EXPECTED[name]["text"] in done.stdout
+
+
+def test_thumbnail_writes_a_small_picture(settings, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(media.photo(1600, 1200))
+    done = relais(settings, "thumbnail", tmp_path / "photo.jpg")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "photo_thumb.jpg") as thumbnail:
+        assert (thumbnail.format, thumbnail.size) == ("JPEG", (200, 150))
+
+
+def test_thumbnail_turns_the_picture_upright(settings, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Orientation: the camera was held on its side.
+    Image.new("RGB", (800, 400)).save(tmp_path / "turned.jpg", exif=exif)
+    assert relais(settings, "thumbnail", tmp_path / "turned.jpg").returncode == 0
+    with Image.open(tmp_path / "turned_thumb.jpg") as thumbnail:
+        assert thumbnail.size == (100, 200)
+
+
+def test_model_list_names_the_public_models():
+    listed = run("model", "list").stdout
+    for model in ("tiny", "base", "small", "medium", "large-v3"):
+        assert model in listed
+
+
+def test_missing_file_is_named(settings):
+    for command in ("transcribe", "thumbnail"):
+        done = relais(settings, command, "/nowhere/file.jpg")
+        assert done.returncode == 1 and "/nowhere/file.jpg" in done.stderr, done
+
+
+WRONG_TOML = {
+    "[proxy]\nlissten = '127.0.0.1:1'\n": "lissten",
+    "[proxy]\ndrain_timeout_seconds = 'long'\n": "proxy.drain_timeout_seconds",
+    "[proxy]\nrequests_in_flight_max = 'many'\n": "requests_in_flight_max",
+    "[stores.cloud]\nkind = 'ftp'\n": "stores.cloud",
+    "[stores.one]\nkind = 'folder'\npath = 'one'\n[[buckets]]\nname = 'media'\nreplicas = ['two']\n": "two",
+    "[[buckets]]\nname = 'UPPER CASE'\nreplicas = ['disk']\n": "UPPER CASE",
+    "[[buckets]]\nname = 'media'\nreplicas = []\n": "replicas",
+    "[proxy]\ntls_certificate_file = '/nowhere.pem'\n": "tls_key_file",
+    "this is not TOML": "wrong.toml",
+}
+
+
+@pytest.mark.parametrize(("text", "named"), WRONG_TOML.items(), ids=WRONG_TOML.values())
+def test_bad_configuration_ends_with_64_and_names_the_key(settings, tmp_path, text, named):
+    (tmp_path / "wrong.toml").write_text(text)
+    for command in ("serve", "config"):
+        done = relais(settings, command, RELAIS_TEST_CONFIG=tmp_path / "wrong.toml")
+        assert done.returncode == BAD_CONFIGURATION, done
+        assert named in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RELAIS_PROXY__LISTEN", "nowhere"),
+        ("RELAIS_PROXY__NO_SUCH_KEY", "1"),
+        ("SECRET_KEY", "hunter2"),
+        ("DATABASE_URL", "mysql://root@127.0.0.1/db"),
+        ("REDIS_URL", "http://127.0.0.1"),
+    ],
+)
+def test_bad_variable_ends_with_64_and_is_named(settings, name, value):
+    done = relais(settings, "serve", **{name: value})
+    assert done.returncode == BAD_CONFIGURATION, done
+    key = name.removeprefix("RELAIS_").lower().replace("__", ".")
+    assert name.lower() in done.stderr.lower() or key in done.stderr.lower()
+    assert value not in done.stderr or name != "SECRET_KEY"
+
+
+def test_missing_configuration_file_is_named(settings):
+    done = relais(settings, "serve", RELAIS_TEST_CONFIG="/nowhere/relais.toml")
+    assert (done.returncode, "/nowhere/relais.toml" in done.stderr) == (BAD_CONFIGURATION, True), done
+
+
+def test_port_in_use_is_named(settings, redis_server):
+    done = relais(
+        settings, "serve", RELAIS_PROXY__LISTEN=f"127.0.0.1:{redis_server.port}", RELAIS_API__LISTEN="127.0.0.1:0"
+    )
+    assert done.returncode != 0
+    assert "proxy.listen" in done.stderr and str(redis_server.port) in done.stderr
