@@ -47,12 +47,25 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Events.
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// Models for transcription.
     #[command(subcommand)]
     Model(ModelCommand),
     /// Work on one job; started by relais itself.
     #[command(hide = true)]
     Worker { kind: WorkerKind },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Print each event as it comes, one JSON record a line: those that are still there, then new ones.
+    Tail {
+        /// End at the last event instead of waiting for more.
+        #[arg(long)]
+        no_wait: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Command, ModelCommand, WorkerKind};
+use crate::cli::{Command, EventsCommand, ModelCommand, WorkerKind};
 use crate::config::{self, Config, Misconfigured};
 use crate::serve;
 use crate::target::Targets;
 
 mod check;
+mod tail;
 
 /// Runs a command with the configuration.
 pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitCode> {
@@ -27,6 +28,7 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
         Command::Serve { targets } => runtime.block_on(serve::run(config, Targets::new(&targets)))?,
         Command::Check => return runtime.block_on(check::run(&config)),
         Command::Config => print!("{}", toml::to_string(&config)?),
+        Command::Events(EventsCommand::Tail { no_wait }) => runtime.block_on(tail::run(&config, no_wait))?,
         Command::Migrate => runtime.block_on(migrate(&config))?,
         Command::Transcribe { file, json } => transcribe(&config, &file, json)?,
         Command::Thumbnail { file, output } => thumbnail(&config, &file, output)?,

@@ -150,6 +150,26 @@ def test_limits_of_a_bucket_are_kept_before_anything_is_stored(start_relais, tmp
     s3.put_object(Bucket="voice", Key="k", Body=bytes(100_000), ContentType="audio/ogg")
 
 
+def test_limit_of_a_bucket_holds_for_all_parts_together(start_relais, tmp_path):
+    folders = [tmp_path / "first", tmp_path / "second"]
+    config = configuration.write_toml(
+        tmp_path / "relais.toml",
+        {folder.name: configuration.folder_store(folder) for folder in folders},
+        [configuration.bucket("voice", ["first", "second"], write_mode="all", object_bytes_max="6MB")],
+    )
+    s3 = start_relais(config=config).client()
+    ensure_bucket(s3, "voice")
+    before = everything_in(folders)
+    upload = s3.create_multipart_upload(Bucket="voice", Key="k")["UploadId"]
+    parts = []
+    for number in (1, 2):
+        part = s3.upload_part(Bucket="voice", Key="k", UploadId=upload, PartNumber=number, Body=bytes(5 << 20))
+        parts.append({"PartNumber": number, "ETag": part["ETag"]})
+    whole = {"Bucket": "voice", "Key": "k", "UploadId": upload, "MultipartUpload": {"Parts": parts}}
+    assert refused(s3.complete_multipart_upload, **whole) == (400, "EntityTooLarge")
+    assert everything_in(folders) == before
+
+
 BAD_FILES = {
     "text.jpg": b"this is not a picture\n" * 100,
     "random.png": media.random_bytes(50_000),

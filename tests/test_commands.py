@@ -1,12 +1,16 @@
 """The other commands of the binary, and how it takes a configuration that is wrong."""
 
+import os
 import sqlite3
+import subprocess
 
 import psycopg
 import pytest
+import requests
 from PIL import Image
 
 from harness import configuration, media
+from harness.process import REPOSITORY
 from harness.relais import run
 
 BAD_CONFIGURATION = 64
@@ -187,6 +191,32 @@ def test_bad_variable_ends_with_64_and_is_named(settings, name, value):
 def test_missing_configuration_file_is_named(settings):
     done = relais(settings, "serve", RELAIS_TEST_CONFIG="/nowhere/relais.toml")
     assert (done.returncode, "/nowhere/relais.toml" in done.stderr) == (BAD_CONFIGURATION, True), done
+
+
+def test_the_printed_commands_work_as_they_are_pasted(start_relais, tmp_path):
+    without_keys = {"RELAIS_ROOT_ACCESS_KEY": None, "RELAIS_ROOT_SECRET_KEY": None, "SECRET_KEY": None}
+    relais = start_relais(environment=without_keys)
+    printed = [line.strip() for line in relais.text().splitlines()]
+    commands = [line for line in printed if line.startswith(("export AWS_", "aws "))]
+    assert len(commands) == 4, relais.text()
+    (tmp_path / "photo.jpg").write_bytes(media.photo())
+    path = f"{REPOSITORY / '.venv' / 'bin'}:{os.environ['PATH']}"
+    pasted = subprocess.run(
+        ["bash", "-euc", "\n".join(commands)],
+        env={"PATH": path, "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert pasted.returncode == 0, pasted.stderr
+    (link,) = [line for line in pasted.stdout.splitlines() if line.startswith("http")]
+    assert requests.get(link, timeout=20).content == (tmp_path / "photo.jpg").read_bytes()
+    (watch,) = [line.split("   #")[0] for line in printed if " events tail" in line]
+    watched = subprocess.run(["bash", "-euc", f"{watch} --no-wait"], capture_output=True, text=True, timeout=60)
+    assert "photo.jpg" in watched.stdout, watched
+    for file in ("root.key", "secret.key"):
+        assert (relais.data / file).stat().st_mode & 0o777 == 0o600
 
 
 def test_port_in_use_is_named(settings, redis_server):

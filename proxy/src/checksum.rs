@@ -58,7 +58,7 @@ macro_rules! algorithms {
         }
 
         /// Puts the checksums of a body into the answer to its upload.
-        macro_rules! answer {
+        macro_rules! answer_checksums {
             ($output:ident, $checksum:ident) => { $($output.$field = $checksum.$field;)* };
         }
 
@@ -84,7 +84,7 @@ algorithms! {
     "x-amz-checksum-xxhash128" checksum_xxhash128 xxhash128 16;
 }
 
-pub(crate) use answer;
+pub(crate) use answer_checksums as answer;
 
 impl Verifier {
     /// For the body of `PutObject`, or of a POST form.

@@ -18,8 +18,10 @@ pub struct Config {
     pub tls_key_file: Option<PathBuf>,
     /// Domains below which a host name names a bucket.
     pub domains: Vec<String>,
-    /// Region that clients sign for and buckets say they are in.
+    /// Region that buckets say they are in. Signatures may be for any.
     pub region: String,
+    /// Whether signatures of version 2 are taken too.
+    pub signature_v2: bool,
     /// Base of public URLs of objects whose primary store has none of its own.
     pub public_url: Option<String>,
     /// Requests worked on at once; more are told to slow down.

@@ -144,8 +144,8 @@ pub(crate) fn requester<T>(request: &S3Request<T>) -> Requester {
     let extensions = &request.extensions;
     let identity = extensions.get::<Identity>().cloned();
     // Behind a signature there is only the root key so far.
-    let identity =
-        identity.unwrap_or(if request.credentials.is_some() { Identity::Root } else { Identity::Anonymous });
+    let signed = request.credentials.is_some();
+    let identity = identity.unwrap_or(if signed { Identity::Root } else { Identity::Anonymous });
     let traceparent = request.headers.get("traceparent").and_then(|value| value.to_str().ok());
     Requester {
         principal: identity.principal().to_owned(),

@@ -104,11 +104,14 @@ impl Bucket {
     }
 }
 
+/// The stores of a bucket, as its configuration names them.
+type Replicas = Vec<(Replica, Store)>;
+
 /// All buckets.
 #[derive(Clone, Debug)]
 pub struct Placement {
     named: BTreeMap<BucketName, Arc<Bucket>>,
-    any: Option<(Arc<BucketConfig>, Vec<(Replica, Store)>)>,
+    any: Option<(Arc<BucketConfig>, Replicas)>,
 }
 
 impl Placement {
@@ -189,7 +192,7 @@ fn place(name: &BucketName, config: Arc<BucketConfig>, replicas: &[(Replica, Sto
     Bucket { name: name.clone(), places: replicas.iter().map(place).collect(), config }
 }
 
-fn replicas(config: &BucketConfig, stores: &Stores) -> Result<Vec<(Replica, Store)>, PlacementError> {
+fn replicas(config: &BucketConfig, stores: &Stores) -> Result<Replicas, PlacementError> {
     let store = |replica: &Replica| {
         let unknown =
             || PlacementError::UnknownStore { bucket: config.name.clone(), store: replica.store.clone() };

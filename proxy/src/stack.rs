@@ -44,6 +44,7 @@ pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Re
 fn s3_service(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Result<S3Service, ServeError> {
     let mut s3_config = S3Config::default();
     s3_config.aws_chunked_stream_max_chunk_size = SIGNED_CHUNK_BYTES_MAX;
+    s3_config.enable_sig_v2 = config.signature_v2;
     s3_config.post_object_max_file_size = config.form_bytes_max.0;
     let mut builder = S3ServiceBuilder::new(gateway.clone());
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(s3_config))));

@@ -26,7 +26,7 @@ pub(super) fn print(config: &Config, keys: &Keys, s3: Option<SocketAddr>, api: S
         config.buckets.iter().map(|bucket| bucket.name.as_str()).find(|name| *name != "*").unwrap_or("media");
     let events = match config.events.redis_url {
         Some(_) => format!("redis-cli XREAD BLOCK 0 STREAMS {} '$'", config.events.stream),
-        None => format!("watch -n1 \"curl -s http://{api}/metrics | grep relais_events\""),
+        None => format!("RELAIS_DATA_DIR={} {} events tail", config.data_dir.display(), program()),
     };
     println!(
         "\n\
@@ -49,4 +49,9 @@ pub(super) fn print(config: &Config, keys: &Keys, s3: Option<SocketAddr>, api: S
         data = config.data_dir.display(),
         model = config.transcription.model.display(),
     );
+}
+
+/// How this program was called.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "relais".to_owned())
 }

@@ -44,6 +44,7 @@ pub(crate) struct Database {
 
 /// Things of which only one transaction at a time may do them.
 #[derive(Clone, Copy, Debug)]
+#[repr(i64)]
 pub(crate) enum Exclusive {
     /// Changing the schema.
     Migration = 0x0072_656c_6169_7301,

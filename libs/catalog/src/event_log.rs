@@ -72,8 +72,17 @@ impl EventLog {
                 0
             }
         };
+        self.read_after(after, max).await
+    }
+
+    /// The events after a position, in order, for a reader that keeps its own place: the log keeps nothing for it.
+    pub async fn after(&self, position: i64, max: u64) -> Result<Vec<(i64, Event)>, CatalogError> {
+        self.read_after(position, max).await.map_err(|error| self.database.explain(error))
+    }
+
+    async fn read_after(&self, position: i64, max: u64) -> Result<Vec<(i64, Event)>, DbErr> {
         let rows = journal::Entity::find()
-            .filter(journal::Column::Position.gt(after))
+            .filter(journal::Column::Position.gt(position))
             .order_by_asc(journal::Column::Position)
             .limit(max)
             .all(self.database.read())

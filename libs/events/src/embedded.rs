@@ -83,8 +83,7 @@ impl Bus for EmbeddedBus {
     }
 
     async fn ping(&self) -> Result<(), BusError> {
-        // A group that never commits: this reads one row and changes nothing.
-        self.log.read("ping", 1).await.map(drop)
+        self.log.append(&[]).await // Asks the log and changes nothing. A read would make it keep events for a new group.
     }
 }
 

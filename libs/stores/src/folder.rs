@@ -128,7 +128,7 @@ impl FolderStore {
             let Ok(kept) = tokio::fs::read(self.beside(bucket, key, "internal")).await else { continue };
             let kept: Option<serde_json::Value> = serde_json::from_slice(&kept).ok();
             let etag = kept.and_then(|kept| kept["e_tag"].as_str().map(str::to_owned));
-            object.e_tag = object.e_tag.take().or(etag.map(ETag::Strong));
+            object.e_tag = object.e_tag.take().or_else(|| etag.map(ETag::Strong));
         }
     }
 

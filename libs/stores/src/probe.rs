@@ -72,7 +72,7 @@ pub async fn run(store: &Store, bucket: &BucketName) -> Result<(), Failed> {
     let s3 = store.s3.as_ref();
     let outcome = steps(s3, bucket.as_str()).await;
     let deleted = delete(s3, bucket.as_str()).await;
-    outcome.and(deleted.map_err(|error| (Step::Delete, error))).map_err(|(step, error)| Failed {
+    outcome.and_then(|()| deleted.map_err(|error| (Step::Delete, error))).map_err(|(step, error)| Failed {
         store: store.name.to_string(),
         bucket: bucket.to_string(),
         step,

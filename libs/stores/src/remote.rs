@@ -39,7 +39,7 @@ pub(crate) async fn open(store: &StoreName, config: &RemoteConfig) -> Result<s3s
     if let Some(endpoint) = &config.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    let path_style = config.path_style.unwrap_or(config.endpoint.is_some());
+    let path_style = config.path_style.unwrap_or_else(|| config.endpoint.is_some());
     let config = aws_sdk_s3::config::Builder::from(&loader.load().await).force_path_style(path_style).build();
     Ok(s3s_aws::Proxy::builder(aws_sdk_s3::Client::from_conf(config)).build())
 }

@@ -156,6 +156,7 @@ fn proxy_config() -> Config {
         tls_key_file: None,
         domains: Vec::new(),
         region: "us-east-1".to_owned(),
+        signature_v2: false,
         public_url: None,
         requests_in_flight_max: 100,
         form_bytes_max: ByteSize(1 << 20),

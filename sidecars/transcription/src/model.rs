@@ -115,7 +115,7 @@ fn check(path: &Path, unpacked: &Path, file_name: &str, sha256: &str) -> Result<
 
 /// Unpacks into a folder beside the packed file, unless that was done before. The packed file's hash in the name tells.
 fn unpack(path: &Path, file_name: &str, sha256: &str) -> Result<PathBuf, ModelError> {
-    let folder = path.parent().unwrap_or(Path::new("")).join(UNPACKED_FOLDER);
+    let folder = path.parent().unwrap_or_else(|| Path::new("")).join(UNPACKED_FOLDER);
     let unpacked = folder.join(format!("{}-{file_name}", &sha256[..16]));
     if unpacked.exists() {
         return Ok(unpacked);

@@ -32,6 +32,9 @@ impl MemoryLog {
 impl EventLog for MemoryLog {
     async fn append(&self, ids: &[Uuid]) -> Result<(), BusError> {
         let mut state = self.state.lock().unwrap();
+        if state.failing {
+            return Err(BusError::Log { act: "append to", source: "disk is gone".into() });
+        }
         for id in ids {
             if !state.order.contains(id) {
                 state.order.push(*id);
