@@ -100,7 +100,7 @@ fn list_models() -> ExitCode {
 async fn fetch_model(config: &Config, name: &str, from: Option<&str>) -> anyhow::Result<()> {
     let model = relais_transcription::published(name)
         .with_context(|| format!("there is no model {name:?}; `relais model list` names them"))?;
-    let folder = config.transcription.model.parent().unwrap_or(Path::new("."));
+    let folder = config.transcription.model.parent().unwrap_or_else(|| Path::new("."));
     let source = from.unwrap_or(relais_transcription::SOURCE);
     let path = relais_transcription::fetch(model, folder, source).await?;
     println!("{}", path.display());

@@ -1,4 +1,5 @@
 //! From an event to derived objects, with real worker processes, a real folder, SQLite and the embedded bus.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod node;
 
