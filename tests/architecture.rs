@@ -67,7 +67,7 @@ fn read(path: impl AsRef<Path>) -> String {
 fn uses() -> BTreeMap<String, BTreeSet<String>> {
     let mut uses = BTreeMap::new();
     for package in workspace().packages {
-        if package.name.to_string() != BENCHES {
+        if package.name.as_str() != BENCHES {
             let used = package.dependencies.iter().filter(|used| used.kind != DependencyKind::Development);
             uses.insert(package.name.to_string(), used.map(|used| used.name.to_string()).collect());
         }

@@ -1,4 +1,5 @@
 //! The contract of stores, on a folder. Remote stores go through the same suite in the end-to-end tests.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 use std::path::Path;
 

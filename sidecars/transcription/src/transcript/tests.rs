@@ -6,7 +6,7 @@ fn transcript() -> Transcript {
         language: Some("en".to_owned()),
         segments: vec![
             Segment { start: 0.0, end: 1.25, text: "Mind the <b>gap</b> & go.".to_owned() },
-            Segment { start: 3_661.04, end: 3_662.9996, text: "¿Qué?\n\n --> no".to_owned() },
+            Segment { start: 3661.04, end: 3662.9996, text: "¿Qué?\n\n --> no".to_owned() },
         ],
         model: "base".to_owned(),
         duration: 3_663.5,
