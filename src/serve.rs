@@ -139,7 +139,7 @@ pub(crate) fn redis(config: &Config) -> anyhow::Result<Option<RedisStream>> {
     if config.events.redis_url.is_none() {
         return Ok(None);
     }
-    let consumer = format!("relais-{}", std::process::id());
+    let consumer = format!("relais-{}", uuid::Uuid::new_v4().simple()); // In containers every process has the same id.
     let redis = RedisStream::connect(&config.events, &consumer)
         .map_err(|error| Misconfigured(format!("events.redis_url (REDIS_URL): {error}")))?;
     Ok(Some(redis.in_region(&config.proxy.region)))

@@ -13,6 +13,9 @@ use crate::stage::Stage;
 /// What a reader must know to judge the figures.
 const METHOD: &str = include_str!("report/method.md");
 
+/// Load average of a machine with nothing to do but this.
+const QUIET_LOAD_MAX: f64 = 0.5;
+
 const NOISE: &str = "\
 The requests a second of the bare store alone, in the rounds of this run. What it moves by within a run is what the machine and
 others on it do; a multiple whose range (in brackets) crosses 1 tells no winner.";
@@ -30,7 +33,7 @@ pub(crate) fn markdown(plan: &Plan, machine: &Machine, stages: &[Stage]) -> anyh
         write_stage(&mut text, stage)?;
     }
     write_memory(&mut text, stages)?;
-    write_noise(&mut text, stages)?;
+    write_noise(&mut text, machine, stages)?;
     text.push_str(METHOD);
     Ok(text)
 }
@@ -108,8 +111,15 @@ fn write_memory(text: &mut String, stages: &[Stage]) -> anyhow::Result<()> {
 }
 
 /// How far the bare store alone went up and down: nothing smaller can be told from these figures.
-fn write_noise(text: &mut String, stages: &[Stage]) -> anyhow::Result<()> {
+fn write_noise(text: &mut String, machine: &Machine, stages: &[Stage]) -> anyhow::Result<()> {
     writeln!(text, "## Noise\n\n{NOISE}\n")?;
+    let others: f64 = machine.load_before.parse()?;
+    if others > QUIET_LOAD_MAX {
+        writeln!(
+            text,
+            "**The machine was not quiet**: before the first turn {others} processes of others wanted to run.\n"
+        )?;
+    }
     writeln!(text, "| | lowest | median | highest |\n|---|--:|--:|--:|")?;
     for stage in stages {
         for row in &stage.rows {

@@ -42,3 +42,15 @@ async fn wait(wake: &Notify, stop: &CancellationToken, pause: Duration) -> bool 
         () = tokio::time::sleep(pause) => true,
     }
 }
+
+/// An error and its sources on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -105,3 +105,8 @@ pub(crate) fn as_clients_see(error: S3Error) -> S3Error {
     answer.set_source(Box::new(error));
     answer
 }
+
+/// What lies behind an answer of a store, for the log.
+pub(crate) fn cause(error: &S3Error) -> String {
+    error.source().map(ToString::to_string).unwrap_or_default()
+}

@@ -15,6 +15,7 @@ use s3s::{S3Request, S3Result};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::background;
 use crate::config::{BucketConfig, Config};
@@ -122,12 +123,12 @@ impl Gateway {
         &self,
         mutation: impl Future<Output = S3Result<T>> + Send + 'static,
     ) -> S3Result<T> {
-        self.tasks.spawn(mutation).await.map_err(GatewayError::from)?
+        self.tasks.spawn(mutation.in_current_span()).await.map_err(GatewayError::from)?
     }
 
     /// Starts what follows a mutation and nobody waits for.
     pub(crate) fn afterwards(&self, follow_up: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(follow_up);
+        self.tasks.spawn(follow_up.in_current_span());
     }
 
     pub(crate) fn tasks(&self) -> &TaskTracker {

@@ -95,8 +95,8 @@ async fn probe_in_own_bucket(store: &Store) -> Result<String, String> {
 }
 
 async fn database(config: &Config) -> Result<String, String> {
-    let catalog = Catalog::connect(&config.database).await.map_err(|error| said(&error))?;
-    let pending = catalog.pending_migrations().await.map_err(|error| said(&error));
+    let catalog = Catalog::connect(&config.database).await.map_err(said)?;
+    let pending = catalog.pending_migrations().await.map_err(said);
     let _ = catalog.close().await; // Nothing was written.
     Ok(match pending? {
         0 => "connected, tables up to date".to_owned(),
@@ -107,13 +107,13 @@ async fn database(config: &Config) -> Result<String, String> {
 }
 
 async fn redis(config: &Config, redis: &RedisStream) -> Result<String, String> {
-    redis.ping().await.map_err(|error| said(&error))?;
+    redis.ping().await.map_err(said)?;
     Ok(format!("events go to the stream {}", config.events.stream))
 }
 
 fn model(config: &relais_transcription::Config) -> Result<String, String> {
     let opened = relais_transcription::Model::open(Path::new(&config.model));
-    opened.map(|_| config.model.display().to_string()).map_err(|error| said(&error))
+    opened.map(|_| config.model.display().to_string()).map_err(said)
 }
 
 /// A clock that stands in the past makes every signature wrong.
@@ -126,13 +126,6 @@ fn clock() -> Result<String, String> {
 }
 
 /// An error with its sources, on one line.
-fn said(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
+fn said(error: impl std::error::Error + Send + Sync + 'static) -> String {
+    format!("{:#}", anyhow::Error::new(error))
 }

@@ -26,7 +26,7 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
             Ok(true) => LOOK_AGAIN,
             Ok(false) => PAUSE_AFTER_FAILURE,
             Err(error) => {
-                tracing::warn!(error = %super::relay::chain(error.as_ref()), "intents wait to be recovered");
+                tracing::warn!(error = %super::chain(error.as_ref()), "intents wait to be recovered");
                 PAUSE_AFTER_FAILURE
             }
         };
@@ -39,7 +39,7 @@ async fn recover_all(gateway: &Gateway) -> Result<bool, s3s::StdError> {
     for (id, intent) in gateway.journal.doubtful(BATCH).await? {
         if let Err(error) = recover(gateway, id, &intent).await {
             all = false;
-            tracing::warn!(bucket = %intent.bucket, key = %intent.key, error = %super::relay::chain(error.as_ref()), "cannot recover yet");
+            tracing::warn!(bucket = %intent.bucket, key = %intent.key, error = %super::chain(error.as_ref()), "cannot recover yet");
         }
     }
     Ok(all)

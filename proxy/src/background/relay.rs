@@ -9,7 +9,7 @@ use std::time::Duration;
 use relais_events::Bus;
 use tokio_util::sync::CancellationToken;
 
-use super::{LOOK_AGAIN, PAUSE_AFTER_FAILURE, wait};
+use super::{LOOK_AGAIN, PAUSE_AFTER_FAILURE, chain, wait};
 use crate::gateway::Gateway;
 use crate::metrics::EVENTS_PUBLISHED;
 
@@ -48,16 +48,4 @@ async fn publish_all(
         metrics::counter!(EVENTS_PUBLISHED).increment(events.len() as u64);
     }
     Ok(())
-}
-
-/// An error and its sources on one line.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -16,7 +16,7 @@ use s3s::{S3Error, S3Result};
 use tokio_util::sync::CancellationToken;
 
 use super::{LOOK_AGAIN, PAUSE_AFTER_FAILURE, wait};
-use crate::error::GatewayError;
+use crate::error::{GatewayError, cause};
 use crate::gateway::Gateway;
 use crate::metrics::REPLICAS_SETTLED;
 use crate::placement::{Bucket, Place};
@@ -43,7 +43,7 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
         pause = match settle_claimed(&gateway, &stop).await {
             Ok(()) => LOOK_AGAIN,
             Err(error) => {
-                tracing::warn!(error = %super::relay::chain(&error), "replicas wait to be settled");
+                tracing::warn!(error = %super::chain(&error), "replicas wait to be settled");
                 PAUSE_AFTER_FAILURE
             }
         };
@@ -55,7 +55,7 @@ pub(crate) async fn key(gateway: &Gateway, bucket: &Bucket, key: &ObjectKey) {
     match gateway.objects.find(&bucket.name, key).await {
         Ok(Some(row)) => settle_row(gateway, row).await,
         Ok(None) => {}
-        Err(error) => tracing::warn!(error = %super::relay::chain(&error), "a replica waits to be settled"),
+        Err(error) => tracing::warn!(error = %super::chain(&error), "a replica waits to be settled"),
     }
 }
 
@@ -75,10 +75,9 @@ async fn settle_row(gateway: &Gateway, row: ObjectRow) {
     if let Err(error) = settle(gateway, &bucket, &row).await {
         let attempts = u32::try_from(row.settle_attempts).unwrap_or(0).min(16);
         let pause = (RETRY_FIRST * 2_u32.pow(attempts)).min(RETRY_LONGEST);
-        let source = error.source().map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(bucket = %row.bucket, key = %row.key, code = error.code().as_str(), source, "cannot settle yet");
+        tracing::warn!(bucket = %row.bucket, key = %row.key, code = error.code().as_str(), source = cause(&error), "cannot settle yet");
         if let Err(error) = gateway.objects.settle_failed(&row, pause).await {
-            tracing::warn!(error = %super::relay::chain(&error), "the next attempt comes when the claim runs out");
+            tracing::warn!(error = %super::chain(&error), "the next attempt comes when the claim runs out");
         }
     }
 }

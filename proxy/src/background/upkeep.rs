@@ -17,12 +17,12 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
     let mut pruned = Instant::now();
     loop {
         if let Err(error) = gateway.journal.heartbeat().await {
-            tracing::warn!(error = %super::relay::chain(&error), "this instance cannot renew its lease");
+            tracing::warn!(error = %super::chain(&error), "this instance cannot renew its lease");
         }
         if pruned.elapsed() > PRUNE_EVERY {
             pruned = Instant::now();
             if let Err(error) = gateway.journal.prune(JOURNAL_KEPT).await {
-                tracing::warn!(error = %super::relay::chain(&error), "the journal keeps its old rows for now");
+                tracing::warn!(error = %super::chain(&error), "the journal keeps its old rows for now");
             }
         }
         tokio::select! {

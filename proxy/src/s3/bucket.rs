@@ -11,6 +11,7 @@ use s3s::dto::{
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
+use crate::error::cause;
 use crate::gateway::Gateway;
 use crate::placement::Place;
 
@@ -28,8 +29,7 @@ impl Gateway {
         let make = |place: Place| async move {
             if let Err(error) = make_missing(&place).await {
                 let (replica, code) = (&place.replica, error.code().as_str());
-                let source = error.source().map(ToString::to_string).unwrap_or_default();
-                tracing::warn!(%replica, bucket = %place.bucket, code, source, "cannot make sure that the bucket exists");
+                tracing::warn!(%replica, bucket = %place.bucket, code, source = cause(&error), "cannot make sure that the bucket exists");
             }
         };
         futures::future::join_all(places.into_iter().map(make)).await;

@@ -15,7 +15,7 @@ use s3s::dto::{ETag, HeadObjectInput, HeadObjectOutput};
 use super::derived::derived_from;
 use super::write::Refused;
 use crate::background::settle;
-use crate::error::GatewayError;
+use crate::error::{GatewayError, cause};
 use crate::gateway::Gateway;
 use crate::metrics::BYTES_STORED;
 use crate::placement::Bucket;
@@ -109,8 +109,7 @@ impl Mutation {
     /// A place that the write needs refused it, or may have.
     pub(crate) async fn refused(&self, id: IntentId, refused: Refused) -> S3Error {
         let (error, in_doubt) = (&refused.error, refused.in_doubt);
-        let source = error.source().map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(bucket = %self.bucket.name, key = %self.key, code = error.code().as_str(), source, in_doubt, "a store refused");
+        tracing::warn!(bucket = %self.bucket.name, key = %self.key, code = error.code().as_str(), source = cause(error), in_doubt, "a store refused");
         if refused.in_doubt {
             self.doubt(id).await;
         } else {

@@ -8,7 +8,7 @@ use relais_stores::{is_outage, request};
 use s3s::dto::{GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput};
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
-use crate::error::GatewayError;
+use crate::error::{GatewayError, cause};
 use crate::gateway::{Gateway, key};
 use crate::placement::{Bucket, Place};
 
@@ -62,6 +62,5 @@ impl Gateway {
 }
 
 fn log_outage(place: &Place, error: &S3Error) {
-    let source = error.source().map(ToString::to_string).unwrap_or_default();
-    tracing::warn!(replica = %place.replica, code = error.code().as_str(), source, "a replica does not answer");
+    tracing::warn!(replica = %place.replica, code = error.code().as_str(), source = cause(error), "a replica does not answer");
 }

@@ -128,13 +128,17 @@ impl<T: Send + 'static> Write<T> {
                 self.tee.finish(index, self.held.clone()).await;
             }
         }
-        for (index, put) in self.puts.into_iter().enumerate() {
+        let mut puts = self.puts.into_iter().enumerate();
+        while let Some((index, put)) = puts.next() {
             if order == Order::PrimaryFirst {
                 self.tee.finish(index, self.held.clone()).await;
             }
             match put.await.map_err(|error| GatewayError::from(error).into()).flatten() {
                 Ok(output) => outputs.push(output),
                 Err(error) => {
+                    // Nobody may commit behind the back of who looks next.
+                    drop(self.tee);
+                    futures::future::join_all(puts.map(|(_, put)| put).chain(others)).await;
                     let alone = order == Order::PrimaryFirst || self.places.len() == 1;
                     let in_doubt = !(index == 0 && alone) || relais_stores::is_outage(&error);
                     return Err(Refused { error, in_doubt });
