@@ -66,6 +66,7 @@ impl Worker<'_> {
         Command::new(self.program)
             .args(["worker", self.kind])
             .env_clear()
+            .env("GGML_NO_BACKTRACE", "1") // whisper.cpp would start a debugger when it aborts.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
