@@ -195,14 +195,16 @@ async fn concurrent_writers_of_one_key_on_two_instances_get_different_sequencers
 
 async fn a_refused_request_does_not_take_others_with_it(scratch: &Scratch) {
     let catalog = scratch.migrated().await;
-    // PostgreSQL cannot store this key; SQLite can. The others must be served either way.
-    let odd = put("nul\0.jpg");
     let mut tasks = Vec::new();
     for number in 0..50 {
         let journal = catalog.journal();
-        let intent = if number == 25 { odd.clone() } else { put(&format!("{number}.jpg")) };
-        tasks.push(tokio::spawn(async move { journal.open(intent).await }));
+        let id = journal.open(put(&format!("{number}.jpg"))).await.unwrap();
+        // PostgreSQL cannot store this text; SQLite can. The others must be served either way.
+        let acl = (number == 25).then(|| "nul\0".to_owned());
+        let applied = Applied { acl, ..stored("e1") };
+        tasks.push(async move { journal.apply(id, applied).await });
     }
+    let tasks: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
     for (number, task) in tasks.into_iter().enumerate() {
         let result = task.await.unwrap();
         assert!(result.is_ok() || number == 25, "{number}: {result:?}");
