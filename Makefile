@@ -48,7 +48,7 @@ run: build ## build and run everything in one process; data goes to ./data
 # Building all targets first makes the binary and the tests share one compilation.
 test: build-packages test-packages $(VENV)/installed ## unit tests, then the real binary against real clients and servers
 	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
-	$(VENV)/bin/python tests/tools/with_postgres.py cargo test --workspace --locked $(CARGO_FLAGS)
+	$(VENV)/bin/python tests/tools/with_postgres.py cargo test --workspace --no-fail-fast --locked $(CARGO_FLAGS)
 	$(VENV)/bin/pytest tests
 
 check: build-packages ## formatting, lints, documentation, unit tests
