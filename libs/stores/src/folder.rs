@@ -171,6 +171,7 @@ macro_rules! forward {
             }
 
             async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+                parts::require(&self.root, &request.input.upload_id).await?;
                 let mut listed = self.files.list_parts(request).await?;
                 listed.output.parts = parts::sorted(listed.output.parts);
                 Ok(listed)

@@ -1,5 +1,7 @@
 //! What s3s-fs does not check about the parts of an upload.
 
+use std::path::Path;
+
 use s3s::dto::{CompleteMultipartUploadInput, CompletedPart, ListPartsInput, Part};
 use s3s::{S3, S3Error, S3ErrorCode, S3Result, s3_error};
 use s3s_fs::FileSystem;
@@ -31,6 +33,14 @@ pub(super) async fn check(files: &FileSystem, input: &CompleteMultipartUploadInp
     }
 }
 
+/// Refuses an upload that is not under way: s3s-fs lists the parts of any as none.
+pub(super) async fn require(root: &Path, upload_id: &str) -> S3Result<()> {
+    let is_id = upload_id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let known =
+        is_id && tokio::fs::try_exists(root.join(format!(".upload-{upload_id}.json"))).await.unwrap_or(false);
+    if known { Ok(()) } else { Err(no_such_upload()) }
+}
+
 /// Parts in the order of their numbers.
 pub(super) fn sorted(parts: Option<Vec<Part>>) -> Option<Vec<Part>> {
     let mut parts = parts?;
@@ -41,9 +51,11 @@ pub(super) fn sorted(parts: Option<Vec<Part>>) -> Option<Vec<Part>> {
 /// s3s-fs calls an upload that it does not know forbidden; S3 says that there is none.
 pub(super) fn unknown_upload(error: S3Error) -> S3Error {
     match error.code() {
-        S3ErrorCode::AccessDenied | S3ErrorCode::InvalidRequest => {
-            s3_error!(NoSuchUpload, "there is no such upload; it was completed, aborted or never begun")
-        }
+        S3ErrorCode::AccessDenied | S3ErrorCode::InvalidRequest => no_such_upload(),
         _ => error,
     }
+}
+
+fn no_such_upload() -> S3Error {
+    s3_error!(NoSuchUpload, "there is no such upload; it was completed, aborted or never begun")
 }
