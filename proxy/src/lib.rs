@@ -1,8 +1,8 @@
 //! The proxy: S3 in, stores out.
 //!
-//! A request passes the layers of [`stack`], is read and its signature checked by s3s, asked after by [`access`], and
-//! reaches the [`Gateway`], which is an `s3s::S3` over the stores. Writes go through the journal ([`s3::write`]); behind
-//! the requests, [`background`] publishes events, settles replicas and recovers what a dead instance left open.
+//! A request passes the layers of `stack`, is read and its signature checked by s3s, asked after by `access`, and
+//! reaches the [`Gateway`], which is an `s3s::S3` over the stores. Writes go through the journal (`s3::write`); behind
+//! the requests, `background` publishes events, settles replicas and recovers what a dead instance left open.
 //!
 //! The proxy never looks into objects: what is in a picture or a recording is the sidecars' affair.
 
