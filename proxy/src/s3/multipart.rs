@@ -185,14 +185,20 @@ impl Gateway {
         Ok(S3Response::new(ListPartsOutput { bucket: Some(bucket.name.to_string()), upload_id, ..listed }))
     }
 
-    /// Opens an upload id; one of another bucket or key is none.
+    /// Opens an upload id. One of another bucket or key is none, nor is one that a replica which the write mode asks for
+    /// has no part in: the configuration was changed since, and the upload has to begin anew.
     fn upload(&self, bucket: &str, key: &str, sealed: &str) -> Result<(Arc<Bucket>, UploadId), GatewayError> {
         let opened = self.sealer.open(sealed).ok_or(GatewayError::UploadId)?;
         let id: UploadId = serde_json::from_slice(&opened).map_err(|_| GatewayError::UploadId)?;
         if id.bucket != bucket || id.key != key {
             return Err(GatewayError::UploadId);
         }
-        Ok((self.bucket(bucket)?, id))
+        let bucket = self.bucket(bucket)?;
+        let mut required = bucket.places[..bucket.required()].iter();
+        if !required.all(|place| id.replicas.contains_key(&place.replica.to_string())) {
+            return Err(GatewayError::UploadId);
+        }
+        Ok((bucket, id))
     }
 
     /// Aborts everywhere; the primary's answer is given back.
@@ -249,9 +255,7 @@ impl Mutation {
         }
         Ok(CompleteMultipartUploadOutput { bucket, key, location, ..completed })
     }
-}
 
-impl Mutation {
     /// Refuses an upload whose parts together are larger than the bucket allows, and aborts it: nothing is left behind.
     async fn check_size(
         &self,
