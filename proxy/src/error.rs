@@ -31,7 +31,7 @@ pub(crate) enum GatewayError {
     Digest { algorithm: &'static str },
     #[error("{algorithm} is not base64 of the right length")]
     DigestUnreadable { algorithm: &'static str },
-    #[error("the body could not be read")]
+    #[error("the body broke off, or is not what its signature says")]
     Body(#[source] s3s::StdError),
     #[error("replica {replica} did not take the write")]
     ReplicaLost { replica: Replica },
