@@ -9,8 +9,8 @@ use relais_model::{EventKind, ReplicaState};
 use relais_stores::{is_outage, request};
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, GetObjectInput,
-    GetObjectOutput, MetadataDirective, PutObjectInput, Range, ServerSideEncryption, Timestamp,
-    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
+    GetObjectOutput, MetadataDirective, ObjectCannedACL, PutObjectInput, Range, ServerSideEncryption,
+    Timestamp, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -25,6 +25,19 @@ struct Source {
     bucket: Arc<Bucket>,
     key: String,
     version_id: Option<String>,
+}
+
+/// The conditions that a copy puts on its source, as those of a read.
+macro_rules! source_conditions {
+    ($input:expr) => {
+        GetObjectInput {
+            if_match: $input.copy_source_if_match.clone(),
+            if_modified_since: $input.copy_source_if_modified_since.clone(),
+            if_none_match: $input.copy_source_if_none_match.clone(),
+            if_unmodified_since: $input.copy_source_if_unmodified_since.clone(),
+            ..Default::default()
+        }
+    };
 }
 
 impl Gateway {
@@ -56,15 +69,8 @@ impl Gateway {
         let gateway = self.clone();
         self.to_its_end(async move {
             let input = &asked.input;
-            let conditions = GetObjectInput {
-                if_match: input.copy_source_if_match.clone(),
-                if_modified_since: input.copy_source_if_modified_since.clone(),
-                if_none_match: input.copy_source_if_none_match.clone(),
-                if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
-                range,
-                ..Default::default()
-            };
-            let read = gateway.read_source(&source, conditions).await?;
+            let asked_source = GetObjectInput { range, ..source_conditions!(input) };
+            let read = gateway.read_source(&source, asked_source).await?;
             let part = UploadPartInput {
                 body: read.body,
                 bucket: input.bucket.clone(),
@@ -92,8 +98,13 @@ impl Gateway {
     }
 
     /// For each place of the target, the place of the source in the same store; nothing if one has none, or one that is
-    /// not known to be current.
+    /// not known to be current. Nothing, too, where the target takes less than the source's bucket may: what is written
+    /// through relais is measured like any other body.
     async fn copy_pairs(&self, source: &Source, target: &Bucket) -> S3Result<Option<Vec<(Place, Place)>>> {
+        let measured = target.config.object_bytes_max.is_some() || !target.config.content_types.is_empty();
+        if measured && source.bucket.name != target.name {
+            return Ok(None);
+        }
         let row = self.objects.find(&source.bucket.name, &key(&source.key)?).await;
         let row = row.map_err(crate::error::GatewayError::from)?;
         let primary = source.bucket.primary();
@@ -123,9 +134,9 @@ impl Gateway {
         if replaces_metadata(&input) {
             limits::check_content_type(&mutation.bucket.config, input.content_type.as_deref())?;
         }
-        let id = mutation.open().await?;
         let mut pairs = pairs.iter();
-        let Some(first) = pairs.next() else { return Err(s3_error!(InternalError)) };
+        let first = pairs.next().expect("a bucket has a primary, and each place its pair");
+        let id = mutation.open().await?;
         let copied = match copy_at(first, source, input.clone()).await {
             Ok(copied) => copied,
             Err(error) => {
@@ -149,6 +160,9 @@ impl Gateway {
     }
 
     fn copy_input(&self, mut input: CopyObjectInput, bucket: &Bucket) -> CopyObjectInput {
+        if input.acl.is_none() && bucket.is_public(&input.key) {
+            input.acl = Some(ObjectCannedACL::from_static(ObjectCannedACL::PUBLIC_READ));
+        }
         if input.server_side_encryption.is_none() && input.sse_customer_algorithm.is_none() {
             input.server_side_encryption = bucket.config.encryption.clone().map(ServerSideEncryption::from);
         }
@@ -164,14 +178,7 @@ impl Gateway {
         source: &Source,
     ) -> S3Result<CopyObjectOutput> {
         let input = &asked.input;
-        let conditions = GetObjectInput {
-            if_match: input.copy_source_if_match.clone(),
-            if_modified_since: input.copy_source_if_modified_since.clone(),
-            if_none_match: input.copy_source_if_none_match.clone(),
-            if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
-            ..Default::default()
-        };
-        let read = self.read_source(source, conditions).await?;
+        let read = self.read_source(source, source_conditions!(input)).await?;
         let put = put_of_copy(input, read);
         let mut put = request(put);
         put.extensions = asked.extensions;

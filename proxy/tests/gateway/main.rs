@@ -171,3 +171,14 @@ async fn an_upload_id_of_another_key_or_maker_is_none() {
     node.gateway.upload_part(node::part("mine", &upload_id)).await.unwrap();
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_copy_into_a_bucket_with_limits_is_measured() {
+    let node = Node::start(WriteMode::All).await;
+    node.gateway.put_object(put("cat.jpg", body_of("meow, and much more than ten bytes"))).await.unwrap();
+    let refused = node.gateway.copy_object(node::copy("cat.jpg", node::SMALL_BUCKET)).await.unwrap_err();
+    assert_eq!(*refused.code(), S3ErrorCode::EntityTooLarge);
+    node.gateway.put_object(put("kitten.jpg", body_of("mew"))).await.unwrap();
+    node.gateway.copy_object(node::copy("kitten.jpg", node::SMALL_BUCKET)).await.unwrap();
+    node.stop().await;
+}

@@ -14,8 +14,8 @@ use relais_model::{ByteSize, Event, ReplicaState, WriteMode};
 use relais_proxy::{BucketConfig, Config, Gateway, Parts};
 use relais_stores::{Config as StoresConfig, FolderConfig, Store, StoreConfig, Stores, request};
 use s3s::dto::{
-    CreateMultipartUploadInput, DeleteObjectInput, GetObjectInput, PutObjectInput, StreamingBlob,
-    UploadPartInput,
+    CopyObjectInput, CopySource, CreateMultipartUploadInput, DeleteObjectInput, GetObjectInput,
+    PutObjectInput, StreamingBlob, UploadPartInput,
 };
 use s3s::{S3, S3ErrorCode, S3Request, StdError};
 use tokio::sync::Mutex;
@@ -28,6 +28,9 @@ mod switch;
 pub(crate) use switch::Switch;
 
 pub(crate) const BUCKET: &str = "media";
+
+/// A bucket that takes at most ten bytes.
+pub(crate) const SMALL_BUCKET: &str = "small";
 
 /// Longest that anything in the background may take here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,9 +70,10 @@ impl Node {
         let url = format!("sqlite://{}/catalog.db?mode=rwc", folder.path().display());
         let catalog = Catalog::connect(&relais_catalog::Config { url, connections_max: 4 }).await.unwrap();
         catalog.migrate().await.unwrap();
+        let small = BucketConfig { object_bytes_max: Some(ByteSize(10)), ..bucket(SMALL_BUCKET, write_mode) };
         let parts = Parts {
             config: &proxy_config(),
-            buckets: &[bucket(BUCKET, write_mode), bucket("*", write_mode)],
+            buckets: &[bucket(BUCKET, write_mode), small, bucket("*", write_mode)],
             stores: &stores,
             catalog: &catalog,
             secret_key: b"a secret of thirty-two bytes or more",
@@ -203,6 +207,12 @@ pub(crate) fn put(key: &str, (body, length): Body) -> S3Request<PutObjectInput> 
 
 pub(crate) fn delete(key: &str) -> S3Request<DeleteObjectInput> {
     request(DeleteObjectInput { bucket: BUCKET.into(), key: key.into(), ..Default::default() })
+}
+
+pub(crate) fn copy(key: &str, to: &str) -> S3Request<CopyObjectInput> {
+    let source = CopySource::Bucket { bucket: BUCKET.into(), key: key.into(), version_id: None };
+    let input = CopyObjectInput::builder().bucket(to.into()).key(key.into()).copy_source(source).build();
+    request(input.unwrap())
 }
 
 pub(crate) fn create_upload(key: &str) -> S3Request<CreateMultipartUploadInput> {
