@@ -92,7 +92,7 @@ fn parsed<T, E>(outcome: Result<T, E>, field: &'static str) -> Result<T, BusErro
 }
 
 fn kind(name: &str) -> Option<EventKind> {
-    KINDS.into_iter().find(|kind| kind.name() == name)
+    EventKind::of_name(name)
 }
 
 /// URL-encodes a key as S3 does in its events: slashes stay, a space becomes `+`.
@@ -116,9 +116,6 @@ fn without_nulls(value: Value) -> Value {
 
 /// S3 names the account that owns the bucket; here all of them belong to the holder of the root keys.
 const BUCKET_OWNER: &str = "root";
-
-const KINDS: [EventKind; 5] =
-    [EventKind::Put, EventKind::Post, EventKind::Copy, EventKind::CompleteMultipartUpload, EventKind::Delete];
 
 /// All but what Java's `URLEncoder`, which S3 follows, and the slash leave as they are.
 const ENCODED_IN_KEYS: AsciiSet =

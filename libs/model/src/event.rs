@@ -31,8 +31,14 @@ pub enum EventKind {
     Copy,
     /// `CompleteMultipartUpload`.
     CompleteMultipartUpload,
-    /// `DeleteObject`, also in bulk.
+    /// `DeleteObject`, also in bulk: the object, or one version of it, is gone or hidden by a delete marker.
     Delete,
+    /// `PutObjectTagging`.
+    PutTags,
+    /// `DeleteObjectTagging`.
+    DeleteTags,
+    /// `PutObjectAcl`.
+    PutAcl,
 }
 
 impl EventKind {
@@ -44,12 +50,32 @@ impl EventKind {
             Self::Copy => "ObjectCreated:Copy",
             Self::CompleteMultipartUpload => "ObjectCreated:CompleteMultipartUpload",
             Self::Delete => "ObjectRemoved:Delete",
+            Self::PutTags => "ObjectTagging:Put",
+            Self::DeleteTags => "ObjectTagging:Delete",
+            Self::PutAcl => "ObjectAcl:Put",
         }
     }
 
-    /// Whether an object is there afterwards.
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Put,
+        Self::Post,
+        Self::Copy,
+        Self::CompleteMultipartUpload,
+        Self::Delete,
+        Self::PutTags,
+        Self::DeleteTags,
+        Self::PutAcl,
+    ];
+
+    /// The kind that an event's name says.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether an object has new bytes afterwards.
     pub fn creates(self) -> bool {
-        self != Self::Delete
+        matches!(self, Self::Put | Self::Post | Self::Copy | Self::CompleteMultipartUpload)
     }
 }
 

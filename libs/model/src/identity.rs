@@ -9,6 +9,8 @@ pub enum Identity {
     Root,
     /// A part of relais itself, such as a sidecar: acts for the objects' owners.
     Service(String),
+    /// An account, by its id: owns what it makes.
+    Account(String),
     /// Nobody: sees what is public.
     Anonymous,
 }
@@ -19,6 +21,7 @@ impl Identity {
         match self {
             Self::Root => "root",
             Self::Service(name) => name,
+            Self::Account(id) => id,
             Self::Anonymous => "anonymous",
         }
     }

@@ -45,6 +45,8 @@ impl BucketName {
             Some("may hold lower-case letters, digits, dots and hyphens only")
         } else if !end_ok(bytes.first()) || !end_ok(bytes.last()) {
             Some("must begin and end with a letter or digit")
+        } else if name.contains(".-") || name.contains("-.") {
+            Some("must not have a dot beside a hyphen")
         } else if name.contains("..") || name.parse::<std::net::Ipv4Addr>().is_ok() {
             Some("must not have two dots in a row nor be an address")
         } else {
