@@ -7,6 +7,7 @@ use sea_orm_migration::MigratorTrait;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use crate::buckets::Buckets;
 use crate::config::Config;
 use crate::database::{Database, Exclusive};
 use crate::error::CatalogError;
@@ -14,8 +15,11 @@ use crate::event_log::EventLog;
 use crate::instance::Instance;
 use crate::jobs::Jobs;
 use crate::journal::Journal;
+use crate::key_locks::KeyLocks;
 use crate::migrations::Migrations;
 use crate::objects::Objects;
+use crate::uploads::Uploads;
+use crate::versions::Versions;
 
 /// One instance's connection to the catalog. Clones and the parts that it hands out share it.
 #[derive(Clone, Debug)]
@@ -71,6 +75,26 @@ impl Catalog {
     /// What is known of each key.
     pub fn objects(&self) -> Objects {
         Objects::new(self.database.clone())
+    }
+
+    /// What clients made and set.
+    pub fn buckets(&self) -> Buckets {
+        Buckets::new(self.database.clone())
+    }
+
+    /// The multipart uploads.
+    pub fn uploads(&self) -> Uploads {
+        Uploads::new(self.database.clone())
+    }
+
+    /// Which version of each replica a version is.
+    pub fn versions(&self) -> Versions {
+        Versions::new(self.database.clone())
+    }
+
+    /// The right to change a key alone.
+    pub fn key_locks(&self) -> KeyLocks {
+        KeyLocks::new(self.database.clone())
     }
 
     /// The sidecars' work.

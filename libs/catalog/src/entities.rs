@@ -4,12 +4,16 @@
 //! relais is done by the modules that hand them out.
 #![expect(unreachable_pub, reason = "the entity derive wants public items; the module itself is private")]
 
+pub(crate) mod bucket;
 pub(crate) mod cursor;
 pub(crate) mod instance;
 pub(crate) mod job;
 pub(crate) mod journal;
+pub(crate) mod key_lock;
 pub(crate) mod lease;
 pub(crate) mod object;
+pub(crate) mod upload;
+pub(crate) mod version;
 
 use std::collections::BTreeMap;
 
@@ -26,3 +30,8 @@ pub struct StoredEvent(pub Event);
 #[derive(Clone, Debug, Deserialize, Eq, FromJsonQueryResult, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Replicas(pub BTreeMap<String, ReplicaState>);
+
+/// Text to text.
+#[derive(Clone, Debug, Default, Deserialize, Eq, FromJsonQueryResult, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Texts(pub BTreeMap<String, String>);

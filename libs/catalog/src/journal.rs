@@ -285,13 +285,7 @@ impl TryFrom<journal::Model> for Intent {
         Ok(Self {
             bucket: row.bucket.parse().map_err(|error| unreadable(&error))?,
             key: row.key.parse().map_err(|error| unreadable(&error))?,
-            kind: kind(&row.kind).ok_or_else(|| unreadable(&"unknown kind"))?,
+            kind: EventKind::of_name(&row.kind).ok_or_else(|| unreadable(&"unknown kind"))?,
         })
     }
-}
-
-/// The kind of an event's name.
-fn kind(name: &str) -> Option<EventKind> {
-    use EventKind::{CompleteMultipartUpload, Copy, Delete, Post, Put};
-    [Put, Post, Copy, CompleteMultipartUpload, Delete].into_iter().find(|kind| kind.name() == name)
 }

@@ -1,12 +1,14 @@
-//! What relais remembers: the journal of mutations, the objects, the jobs and the embedded event log.
+//! What relais remembers: the journal of mutations, the objects and their versions, the buckets' settings, the uploads,
+//! the jobs and the embedded event log.
 //!
 //! One database behind it, SQLite or PostgreSQL, and the only crate that speaks SQL. What a call of [`Journal`] answers
 //! is on disk: intents and results of concurrent requests share one commit, so that this costs little. Several
-//! instances may work on one catalog; leases in it tell who is alive, who publishes and who runs which job.
+//! instances may work on one catalog; leases in it tell who is alive, who publishes, who runs which job and who changes which key.
 //!
 //! The crate writes down and hands out; it moves no bytes, talks to no store and publishes nothing.
 #![warn(missing_docs)]
 
+mod buckets;
 mod catalog;
 mod config;
 mod database;
@@ -16,9 +18,13 @@ mod event_log;
 mod instance;
 mod jobs;
 mod journal;
+mod key_locks;
 mod migrations;
 mod objects;
+mod uploads;
+mod versions;
 
+pub use buckets::{BucketRow, Buckets};
 pub use catalog::Catalog;
 pub use config::Config;
 pub use error::CatalogError;
@@ -26,4 +32,7 @@ pub use event_log::EventLog;
 pub use instance::INSTANCE_LEASE;
 pub use jobs::{Job, JobState, Jobs, NewJob};
 pub use journal::{Applied, Intent, IntentId, Journal};
+pub use key_locks::{KeyLock, KeyLocks};
 pub use objects::{ObjectRow, Objects};
+pub use uploads::{Upload, UploadRow, Uploads};
+pub use versions::{VersionRow, Versions};

@@ -1,6 +1,7 @@
 //! The schema's history, oldest first. A migration that was released never changes; the next one corrects it.
 
 mod m20261120_000001_first_tables;
+mod m20261120_000002_buckets_uploads_versions_key_locks;
 
 use async_trait::async_trait;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -12,6 +13,9 @@ pub(crate) struct Migrations;
 #[async_trait]
 impl MigratorTrait for Migrations {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261120_000001_first_tables::Migration)]
+        vec![
+            Box::new(m20261120_000001_first_tables::Migration),
+            Box::new(m20261120_000002_buckets_uploads_versions_key_locks::Migration),
+        ]
     }
 }

@@ -11,10 +11,13 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect,
 };
 
-use crate::database::{Database, micros};
+use crate::database::{Database, can_be_stored, micros};
 use crate::entities::object::{Column, Entity, Model};
 use crate::entities::{Replicas, journal};
 use crate::error::CatalogError;
+
+/// Keys in one statement. A page of a listing has no more, and SQLite takes 32,766 parameters.
+const KEYS_MAX: usize = 1000;
 
 /// One key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -57,6 +60,47 @@ impl Objects {
         let row = Entity::find_by_id(id(bucket, key)).one(self.database.read()).await;
         let row = row.and_then(|row| row.map(ObjectRow::try_from).transpose());
         row.map_err(|error| self.database.explain(error))
+    }
+
+    /// The owners of those of the keys at which an object is known.
+    pub async fn owners(
+        &self,
+        bucket: &BucketName,
+        keys: &[&str],
+    ) -> Result<BTreeMap<String, String>, CatalogError> {
+        let mut owners = BTreeMap::new();
+        for keys in keys.chunks(KEYS_MAX) {
+            let rows: Vec<(String, String)> = Entity::find()
+                .select_only()
+                .columns([Column::Key, Column::Owner])
+                .filter(Column::Bucket.eq(bucket.as_str()))
+                .filter(Column::Key.is_in(keys.iter().copied().filter(|key| can_be_stored(key))))
+                .filter(Column::Owner.is_not_null())
+                .into_tuple()
+                .all(self.database.read())
+                .await
+                .map_err(|error| self.database.explain(error))?;
+            owners.extend(rows);
+        }
+        Ok(owners)
+    }
+
+    /// Changes the canned ACL and nothing else. False where the key is not known, not even as deleted.
+    pub async fn set_acl(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        acl: Option<&str>,
+    ) -> Result<bool, CatalogError> {
+        let updated = Entity::update_many()
+            .col_expr(Column::Acl, Expr::value(acl.map(str::to_owned)))
+            .col_expr(Column::UpdatedAt, Expr::value(self.database.now()))
+            .filter(Column::Bucket.eq(bucket.as_str()))
+            .filter(Column::Key.eq(key.as_str()))
+            .exec(self.database.write())
+            .await
+            .map_err(|error| self.database.explain(error))?;
+        Ok(updated.rows_affected == 1)
     }
 
     /// Keys with a replica to be settled, longest overdue first. For the length of the lease nobody else gets them.
@@ -236,7 +280,7 @@ fn id(bucket: &BucketName, key: &ObjectKey) -> (String, String) {
     (bucket.to_string(), key.to_string())
 }
 
-/// Writes a whole row, new or not.
+/// Writes a row, new or not. Where there is one, its ACL and its public url stay as they are.
 async fn save(transaction: &DatabaseTransaction, row: Model) -> Result<(), DbErr> {
     let changed = [
         Column::Size,

@@ -2,13 +2,17 @@
 //! on which databases may be created.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+mod buckets;
 mod errors;
 mod event_log;
 mod jobs;
 mod journal;
+mod key_locks;
 mod objects;
 mod scratch;
 mod start;
+mod uploads;
+mod versions;
 
 /// Runs each test once on either database.
 macro_rules! on_both {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use relais_catalog::Applied;
-use relais_model::{ReplicaState, Sequencer};
+use relais_catalog::{Applied, ObjectRow};
+use relais_model::{ObjectFacts, ReplicaState, Sequencer};
 
-use crate::scratch::{Scratch, both, bucket, deleted, facts, key, one_behind, states, stored, write};
+use crate::scratch::{Scratch, both, bucket, deleted, facts, key, one_behind, states, stored, texts, write};
 
 crate::on_both![
     an_unsettled_key_is_claimed_by_one_settler_until_its_lease_runs_out,
@@ -17,6 +17,10 @@ crate::on_both![
     marking_makes_an_unknown_key_known_as_deleted,
     marking_keeps_a_settler_from_finishing_too_early,
     two_settlers_share_the_keys,
+    an_acl_changes_alone_and_stays_when_the_key_is_settled,
+    an_acl_of_an_unknown_key_is_not_set,
+    owners_are_those_of_objects,
+    owners_of_more_keys_than_one_statement_takes_are_found,
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -140,4 +144,63 @@ async fn two_settlers_share_the_keys(scratch: &Scratch) {
     let claimed = keys.len();
     keys.dedup();
     assert_eq!((claimed, keys.len()), (20, 20));
+}
+
+async fn an_acl_changes_alone_and_stays_when_the_key_is_settled(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let objects = catalog.objects();
+    write(&catalog, "cat.jpg", behind("e1")).await;
+    write(&catalog, "dog.jpg", stored("e1")).await;
+    let before = objects.claim_unsettled(1, MINUTE).await.unwrap().remove(0);
+    assert!(objects.set_acl(&bucket(), &key("cat.jpg"), Some("authenticated-read")).await.unwrap());
+    let row = objects.find(&bucket(), &key("cat.jpg")).await.unwrap().unwrap();
+    assert_eq!(row, ObjectRow { acl: Some("authenticated-read".to_owned()), ..before.clone() });
+
+    // The settler looked before the ACL changed, and that does not matter to it.
+    assert!(objects.settled(&before, Some(facts("e2"))).await.unwrap());
+    let row = objects.find(&bucket(), &key("cat.jpg")).await.unwrap().unwrap();
+    assert_eq!((row.acl.as_deref(), row.object), (Some("authenticated-read"), Some(facts("e2"))));
+    objects.mark_unsettled(&bucket(), &key("cat.jpg"), &one_behind()).await.unwrap();
+    let row = objects.claim_unsettled(1, MINUTE).await.unwrap().remove(0);
+    assert_eq!(row.acl.as_deref(), Some("authenticated-read"));
+
+    assert!(objects.set_acl(&bucket(), &key("cat.jpg"), None).await.unwrap());
+    assert!(objects.settled(&row, Some(facts("e2"))).await.unwrap());
+    assert_eq!(objects.find(&bucket(), &key("cat.jpg")).await.unwrap().unwrap().acl, None);
+    let dog = objects.find(&bucket(), &key("dog.jpg")).await.unwrap().unwrap();
+    assert_eq!(dog.acl, stored("").acl);
+}
+
+async fn an_acl_of_an_unknown_key_is_not_set(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    assert!(!catalog.objects().set_acl(&bucket(), &key("cat.jpg"), Some("private")).await.unwrap());
+    assert_eq!(catalog.objects().find(&bucket(), &key("cat.jpg")).await.unwrap(), None);
+}
+
+async fn owners_are_those_of_objects(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let by = |owner: &str| {
+        let owner = owner.to_owned();
+        Applied { object: Some(ObjectFacts { owner, ..facts("e1") }), ..stored("") }
+    };
+    for (name, owner) in [("a.jpg", "ann"), ("b.jpg", "bob"), ("c.jpg", "ann"), ("gone.jpg", "bob")] {
+        write(&catalog, name, by(owner)).await;
+    }
+    write(&catalog, "gone.jpg", deleted()).await;
+    let asked = ["a.jpg", "b.jpg", "gone.jpg", "unknown.jpg", "nul\0.jpg"];
+    let owners = catalog.objects().owners(&bucket(), &asked).await.unwrap();
+    assert_eq!(owners, texts(&[("a.jpg", "ann"), ("b.jpg", "bob")]));
+    assert_eq!(catalog.objects().owners(&"other".parse().unwrap(), &asked).await.unwrap(), texts(&[]));
+    assert_eq!(catalog.objects().owners(&bucket(), &[]).await.unwrap(), texts(&[]));
+}
+
+async fn owners_of_more_keys_than_one_statement_takes_are_found(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let names: Vec<String> = (0..40_000).map(|number| format!("{number}.jpg")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for name in ["0.jpg", "39999.jpg"] {
+        write(&catalog, name, stored("e1")).await;
+    }
+    let owners = catalog.objects().owners(&bucket(), &names).await.unwrap();
+    assert_eq!(owners, texts(&[("0.jpg", "root"), ("39999.jpg", "root")]));
 }

@@ -29,7 +29,9 @@ impl Scratch {
             return None;
         };
         let name = format!("relais_test_{}", Uuid::new_v4().simple());
-        execute(&server, &format!("CREATE DATABASE {name}")).await;
+        // Texts in the order of a language, as many servers have them: what needs the order of bytes has to ask for it.
+        let order = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";
+        execute(&server, &format!("CREATE DATABASE {name} {order}")).await;
         let config = Config { url: with_database(&server, &name), connections_max: 8 };
         Some(Self { config, _folder: None, server: Some((server, name)) })
     }
@@ -91,6 +93,10 @@ pub(crate) fn facts(etag: &str) -> ObjectFacts {
 
 pub(crate) fn states(all: &[(&str, ReplicaState)]) -> BTreeMap<String, ReplicaState> {
     all.iter().map(|(replica, state)| ((*replica).to_owned(), *state)).collect()
+}
+
+pub(crate) fn texts(all: &[(&str, &str)]) -> BTreeMap<String, String> {
+    all.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
 
 /// Both replicas of the bucket have it.
