@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use http::StatusCode;
 use relais_model::StoreName;
 use s3s::{S3Error, S3ErrorCode};
 
@@ -18,16 +19,6 @@ pub enum OpenError {
         /// What the system said.
         #[source]
         source: std::io::Error,
-    },
-    /// s3s-fs refuses the folder.
-    #[error("store {store}: cannot use the folder {path}: {reason}")]
-    FolderRefused {
-        /// The store.
-        store: StoreName,
-        /// Its folder.
-        path: PathBuf,
-        /// What s3s-fs said.
-        reason: String,
     },
     /// A file that the configuration names cannot be read.
     #[error("store {store}: cannot read {key} = {path:?}")]
@@ -50,6 +41,14 @@ pub enum OpenError {
         /// The store.
         store: StoreName,
     },
+    /// Two answers to the question whose credentials to use.
+    #[error(
+        "store {store}: set either aws_profile or a key (access_key_id, credentials = \"static\"), not both"
+    )]
+    KeyAndProfile {
+        /// The store.
+        store: StoreName,
+    },
     /// The certificates to trust are unusable.
     #[error("store {store}: ca_file holds no usable certificate: {reason}")]
     Certificates {
@@ -62,10 +61,21 @@ pub enum OpenError {
 
 /// Whether an answer means that the store is not working, rather than that it refuses this request.
 ///
-/// An outage may pass: another replica can answer a read, and a write can be settled later.
+/// An outage may pass: another replica can answer a read, and a write can be settled later. To be told to slow down is an
+/// outage too, whether by 503 or by 429.
 pub fn is_outage(error: &S3Error) -> bool {
+    if is_unsendable(error) {
+        return false;
+    }
     match error.status_code().or_else(|| error.code().status_code()) {
+        Some(StatusCode::TOO_MANY_REQUESTS) => true,
         Some(status) => status.is_server_error() && *error.code() != S3ErrorCode::NotImplemented,
         None => true,
     }
+}
+
+/// Whether the client of a remote store could not even make the request: the AWS SDK takes a key of white space for none.
+pub fn is_unsendable(error: &S3Error) -> bool {
+    // The SDK's error has a type for each operation, and this text in all of them.
+    error.source().is_some_and(|source| source.to_string() == "failed to construct request")
 }

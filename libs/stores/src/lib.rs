@@ -12,12 +12,15 @@ pub mod contract;
 mod error;
 mod folder;
 pub mod probe;
+mod profile;
 mod remote;
 mod request;
 mod store;
 pub mod tee;
 
 pub use config::{Config, Credentials, FolderConfig, RemoteConfig, StoreConfig};
-pub use error::{OpenError, is_outage};
+pub use error::{OpenError, is_outage, is_unsendable};
+pub use profile::{FeatureOverrides, Features, Profile};
+pub use remote::refusal_header;
 pub use request::request;
 pub use store::{Store, Stores};

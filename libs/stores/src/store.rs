@@ -10,6 +10,7 @@ use s3s::S3;
 
 use crate::config::{Config, RemoteConfig, StoreConfig};
 use crate::error::OpenError;
+use crate::profile::Features;
 use crate::{folder, remote};
 
 /// One place that keeps objects.
@@ -21,6 +22,8 @@ pub struct Store {
     pub s3: Arc<dyn S3>,
     /// Its region; a folder is in none.
     pub region: Option<String>,
+    /// What it understands, and so what may be asked of it.
+    pub features: Features,
     /// Base of the public URLs of its objects, without a trailing slash; a folder has none.
     public_base: Option<String>,
 }
@@ -32,16 +35,19 @@ impl Store {
             StoreConfig::Folder(config) => Arc::new(folder::open(name, &data_dir.join(&config.path))?),
             StoreConfig::S3(config) => Arc::new(remote::open(name, config).await?),
         };
-        let (region, public_base) = match config {
-            StoreConfig::Folder(_) => (None, None),
-            StoreConfig::S3(config) => (Some(config.region.clone()), Some(public_base(config))),
+        let (region, features, public_base) = match config {
+            StoreConfig::Folder(_) => (None, Features::FOLDER, None),
+            StoreConfig::S3(config) => {
+                (Some(config.region.clone()), config.effective_features(), Some(public_base(config)))
+            }
         };
-        Ok(Self { name: name.clone(), s3, region, public_base })
+        Ok(Self { name: name.clone(), s3, region, features, public_base })
     }
 
-    /// A store over any implementation of S3: a wrapper, or one that lives in a test.
+    /// A store over any implementation of S3: a wrapper, or one that lives in a test. It is taken to understand what a folder
+    /// does; `features` can be set.
     pub fn over(name: StoreName, s3: Arc<dyn S3>) -> Self {
-        Self { name, s3, region: None, public_base: None }
+        Self { name, s3, region: None, features: Features::FOLDER, public_base: None }
     }
 
     /// Where anyone may read a public object: `{endpoint}/{bucket}/{key}`, key percent-encoded. A folder has no such place.
@@ -95,7 +101,7 @@ fn public_base(config: &RemoteConfig) -> String {
 }
 
 /// Percent-encodes all but unreserved characters and slashes, as AWS writes keys in URLs.
-fn encode_path(key: &str) -> String {
+pub(crate) fn encode_path(key: &str) -> String {
     let mut encoded = String::with_capacity(key.len());
     for byte in key.bytes() {
         match byte {
@@ -111,23 +117,28 @@ fn encode_path(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::FolderConfig;
 
     #[tokio::test]
     async fn public_url_is_endpoint_bucket_key() {
         let config = RemoteConfig {
             endpoint: Some("https://nyc3.digitaloceanspaces.com/".to_owned()),
-            region: "nyc3".to_owned(),
             access_key_id: Some("key".to_owned()),
             secret_access_key: Some("secret".to_owned().into()),
-            secret_access_key_file: None,
-            credentials: None,
-            path_style: None,
-            ca_file: None,
-            public_url: None,
+            ..RemoteConfig::in_region("nyc3".to_owned())
         };
         let name = "spaces".parse().unwrap();
         let store = Store::open(&name, &StoreConfig::S3(config), Path::new("/")).await.unwrap();
         let url = store.public_url(&"media".parse().unwrap(), &"audio/à b.ogg".parse().unwrap());
         assert_eq!(url.unwrap(), "https://nyc3.digitaloceanspaces.com/media/audio/%C3%A0%20b.ogg");
+        assert_eq!(store.features, Features::SPACES);
+    }
+
+    #[tokio::test]
+    async fn folder_has_the_features_of_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig::Folder(FolderConfig { path: folder.path().to_owned() });
+        let store = Store::open(&"disk".parse().unwrap(), &config, Path::new("/")).await.unwrap();
+        assert_eq!(store.features, Features::FOLDER);
     }
 }
