@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) stores: relais_stores::Config,
     pub(crate) buckets: Vec<relais_proxy::BucketConfig>,
     pub(crate) proxy: relais_proxy::Config,
+    #[serde(default)]
+    pub(crate) access: relais_proxy::AccessConfig,
     pub(crate) api: relais_proxy::api::Config,
     pub(crate) database: relais_catalog::Config,
     pub(crate) events: relais_events::Config,

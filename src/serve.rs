@@ -149,6 +149,7 @@ fn new_gateway(config: &Config, stores: &Stores, catalog: &Catalog, keys: &Keys)
     let parts = Parts {
         config: &config.proxy,
         buckets: &config.buckets,
+        access: &config.access,
         stores,
         catalog,
         secret_key: keys.secret.expose().as_bytes(),
@@ -183,14 +184,11 @@ fn sidecars(
 async fn proxy_client(config: &Config, keys: &Keys) -> anyhow::Result<Store> {
     let remote = RemoteConfig {
         endpoint: Some(config.sidecars.proxy_url.clone()),
-        region: config.proxy.region.clone(),
         access_key_id: Some(keys.root.access_key.clone()),
         secret_access_key: Some(keys.root.secret_key.clone()),
-        secret_access_key_file: None,
-        credentials: None,
         path_style: Some(true),
         ca_file: config.sidecars.ca_file.clone(),
-        public_url: None,
+        ..RemoteConfig::in_region(config.proxy.region.clone())
     };
     let name = "proxy".parse()?;
     Store::open(&name, &StoreConfig::S3(remote), &config.data_dir).await.map_err(Misconfigured::from_error)

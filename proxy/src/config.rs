@@ -74,6 +74,9 @@ pub struct CorsRule {
     pub expose_headers: Vec<String>,
     /// How long a browser may keep the answer to a preflight request.
     pub max_age_seconds: Option<u32>,
+    /// Name that the rule's author gave it.
+    #[serde(default)]
+    pub id: Option<String>,
 }
 
 fn primary() -> WriteMode {

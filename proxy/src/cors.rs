@@ -3,6 +3,8 @@
 //! Above authentication, since a preflight request carries no signature; and on errors too, or a page could not read why it
 //! was refused. See "Using cross-origin resource sharing" in the Amazon S3 user guide.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -15,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::config::CorsRule;
 use crate::gateway::Gateway;
+use crate::placement::Bucket;
 use crate::stack::refusal;
 
 /// Headers that a page may always read: what SDKs in browsers need.
@@ -25,14 +28,22 @@ const EXPOSED: &str = "ETag, x-amz-version-id, x-amz-request-id, x-amz-checksum-
 const VARIES: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
 
 pub(crate) async fn cors(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
-    let Some(origin) = text(request.headers(), &ORIGIN) else { return next.run(request).await };
+    let Some(origin) = text(request.headers(), &ORIGIN) else {
+        return match *request.method() {
+            Method::OPTIONS => {
+                refusal(StatusCode::BAD_REQUEST, "BadRequest", "a preflight request names its origin")
+            }
+            _ => next.run(request).await,
+        };
+    };
     let preflight = request.method() == Method::OPTIONS;
     let method = match preflight {
         true => text(request.headers(), &ACCESS_CONTROL_REQUEST_METHOD).unwrap_or_default(),
         false => request.method().to_string(),
     };
     let asked_headers = text(request.headers(), &ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
-    let rules = rules(&gateway, &request);
+    let bucket = bucket(&gateway, &request);
+    let rules = rules(&gateway, bucket).await;
     let rule = rules.iter().find(|rule| applies(rule, &origin, &method, &asked_headers));
     let mut response = match (preflight, rule) {
         (false, _) => next.run(request).await,
@@ -48,7 +59,8 @@ pub(crate) async fn cors(State(gateway): State<Gateway>, request: Request, next:
     response
 }
 
-fn rules(gateway: &Gateway, request: &Request) -> Vec<CorsRule> {
+/// The bucket that a request names.
+fn bucket(gateway: &Gateway, request: &Request) -> Option<Arc<Bucket>> {
     // Virtual hosts are told apart by s3s; here the first label of a host that is no path bucket is tried as well.
     let path = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or("");
     let host = text(request.headers(), &http::header::HOST).unwrap_or_default();
@@ -57,8 +69,19 @@ fn rules(gateway: &Gateway, request: &Request) -> Vec<CorsRule> {
         let name = name.parse().ok()?;
         gateway.placement.named().find(|bucket| bucket.name == name).cloned()
     });
-    let found = found.or_else(|| gateway.bucket(path).ok());
-    found.map(|bucket| bucket.config.cors.clone()).unwrap_or_default()
+    found.or_else(|| gateway.bucket(path).ok())
+}
+
+/// The rules of a bucket: those that were put, else the configured ones.
+async fn rules(gateway: &Gateway, bucket: Option<Arc<Bucket>>) -> Vec<CorsRule> {
+    let Some(bucket) = bucket else { return Vec::new() };
+    match gateway.rules(&bucket).await {
+        Ok(rules) => rules.cors.unwrap_or_else(|| bucket.config.cors.clone()),
+        Err(error) => {
+            tracing::warn!(%error, "the CORS rules of a bucket cannot be read; the configured ones are used");
+            bucket.config.cors.clone()
+        }
+    }
 }
 
 fn applies(rule: &CorsRule, origin: &str, method: &str, asked_headers: &str) -> bool {
@@ -120,6 +143,7 @@ mod tests {
             allowed_headers: vec!["x-amz-*".to_owned(), "range".to_owned()],
             expose_headers: Vec::new(),
             max_age_seconds: Some(3000),
+            id: None,
         }
     }
 

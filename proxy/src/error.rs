@@ -8,6 +8,10 @@ use s3s::stream::aws_chunked_stream::AwsChunkedStreamError;
 use s3s::stream::upload_stream::UploadStreamError;
 use s3s::{S3Error, S3ErrorCode};
 
+use crate::access::acl::AclError;
+use crate::access::policy::PolicyError;
+use crate::observe::RequestId;
+
 /// Why the gateway cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GatewayError {
@@ -35,6 +39,14 @@ pub(crate) enum GatewayError {
     Body(#[source] s3s::StdError),
     #[error("replica {replica} did not take the write")]
     ReplicaLost { replica: Replica },
+    #[error("the policy is not usable: {0}")]
+    Policy(#[source] PolicyError),
+    #[error("the ACL is not usable: {0}")]
+    Acl(#[source] AclError),
+    #[error("what the catalog keeps of a bucket cannot be read")]
+    Kept(#[source] serde_json::Error),
+    #[error("no store of this bucket can do this: {0}")]
+    Unable(&'static str),
     #[error("the upload id is not one of this server")]
     UploadId,
     #[error("the catalog does not work")]
@@ -57,8 +69,11 @@ impl GatewayError {
             Self::DigestUnreadable { .. } => S3ErrorCode::InvalidDigest,
             Self::Body(error) => body_code(error),
             Self::ReplicaLost { .. } | Self::Catalog(_) => S3ErrorCode::ServiceUnavailable,
+            Self::Policy(error) => error.code(),
+            Self::Acl(error) => error.code(),
+            Self::Unable(_) => S3ErrorCode::NotImplemented,
             Self::UploadId => S3ErrorCode::NoSuchUpload,
-            Self::Task(_) => S3ErrorCode::InternalError,
+            Self::Task(_) | Self::Kept(_) => S3ErrorCode::InternalError,
         }
     }
 }
@@ -94,14 +109,29 @@ impl From<GatewayError> for S3Error {
     }
 }
 
-/// A store that is out of order is, for a client, a service that is unavailable for now: worth another try.
-pub(crate) fn as_clients_see(error: S3Error) -> S3Error {
+/// A store that is out of order is, for a client, a service that is unavailable for now: worth another try. The request's
+/// id is the one that the answer's header carries, not one of the store's.
+pub(crate) fn as_clients_see(mut error: S3Error, id: Option<RequestId>) -> S3Error {
+    let id = id.map(|id| id.to_string());
+    if let Some(id) = id.clone().or_else(|| error.request_id().map(|_| String::new())) {
+        error.set_request_id(id);
+    }
+    if relais_stores::is_unsendable(&error) {
+        error.set_code(S3ErrorCode::InvalidArgument);
+        error.set_message("a store of this bucket cannot be asked for this key; it must not be blank");
+        error.set_status_code(http::StatusCode::BAD_REQUEST);
+        return error;
+    }
     let internal = *error.code() == S3ErrorCode::InternalError && relais_stores::is_outage(&error);
     if !internal || error.source().is_none_or(|source| source.is::<GatewayError>()) {
         return error;
     }
     let message = "a store that the request needs does not answer; try again later";
+    tracing::warn!(source = cause(&error), "a store does not answer");
     let mut answer = S3Error::with_message(S3ErrorCode::ServiceUnavailable, message);
+    if let Some(id) = id {
+        answer.set_request_id(id);
+    }
     answer.set_source(Box::new(error));
     answer
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use relais_catalog::{Catalog, Journal, Objects};
+use relais_catalog::{Buckets, Catalog, Journal, KeyLocks, Objects, Uploads, Versions};
 use relais_events::Bus;
 use relais_model::{BucketName, Identity, ObjectKey, Requester};
 use relais_stores::Stores;
@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::access::accounts::{AccessConfig, Accounts, KeyError};
 use crate::background;
 use crate::config::{BucketConfig, Config};
 use crate::error::GatewayError;
-use crate::observe::{ClientAddress, RequestId};
+use crate::observe::{Connection, RequestId};
 use crate::placement::{Bucket, Placement, PlacementError};
 use crate::seal::Sealer;
 
@@ -31,12 +32,25 @@ pub struct Parts<'a> {
     pub config: &'a Config,
     /// The `[[buckets]]`.
     pub buckets: &'a [BucketConfig],
+    /// The `[access]` section.
+    pub access: &'a AccessConfig,
     /// Every store.
     pub stores: &'a Stores,
     /// The database.
     pub catalog: &'a Catalog,
     /// From which keys for sealing are derived.
     pub secret_key: &'a [u8],
+}
+
+/// Why a gateway cannot be built from its configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayConfigError {
+    /// A bucket.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
+    /// An access key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// The S3 that clients reach. Cheap to clone.
@@ -49,7 +63,15 @@ pub struct Shared {
     pub(crate) placement: Placement,
     pub(crate) journal: Journal,
     pub(crate) objects: Objects,
+    pub(crate) buckets: Buckets,
+    pub(crate) uploads: Uploads,
+    pub(crate) versions: Versions,
+    pub(crate) key_locks: KeyLocks,
+    pub(crate) accounts: Accounts,
+    /// Seals upload ids.
     pub(crate) sealer: Sealer,
+    /// Seals where a listing goes on.
+    pub(crate) tokens: Sealer,
     pub(crate) region: String,
     public_url: Option<String>,
     /// Told when an event waits to be published.
@@ -78,12 +100,18 @@ impl fmt::Debug for Gateway {
 
 impl Gateway {
     /// Builds the gateway; nothing is contacted.
-    pub fn new(parts: &Parts<'_>) -> Result<Self, PlacementError> {
+    pub fn new(parts: &Parts<'_>) -> Result<Self, GatewayConfigError> {
         Ok(Self(Arc::new(Shared {
             placement: Placement::new(parts.buckets, parts.stores)?,
             journal: parts.catalog.journal(),
             objects: parts.catalog.objects(),
+            buckets: parts.catalog.buckets(),
+            uploads: parts.catalog.uploads(),
+            versions: parts.catalog.versions(),
+            key_locks: parts.catalog.key_locks(),
+            accounts: Accounts::new(parts.access)?,
             sealer: Sealer::new(parts.secret_key, "multipart upload id"),
+            tokens: Sealer::new(parts.secret_key, "continuation token"),
             region: parts.config.region.clone(),
             public_url: parts.config.public_url.clone(),
             published_soon: Notify::new(),
@@ -150,7 +178,7 @@ pub(crate) fn requester<T>(request: &S3Request<T>) -> Requester {
     let traceparent = request.headers.get("traceparent").and_then(|value| value.to_str().ok());
     Requester {
         principal: identity.principal().to_owned(),
-        source_ip: extensions.get::<ClientAddress>().map(|address| address.0.ip().to_string()),
+        source_ip: extensions.get::<Connection>().map(|connection| connection.client.ip().to_string()),
         request_id: extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
         traceparent: traceparent.map(str::to_owned),
     }

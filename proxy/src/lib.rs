@@ -24,9 +24,10 @@ mod stack;
 mod tls;
 
 pub use access::RootKey;
+pub use access::accounts::{AccessConfig, KeyConfig, KeyError};
 pub use config::{BucketConfig, Config, CorsRule};
-pub use gateway::{Gateway, Parts};
+pub use gateway::{Gateway, GatewayConfigError, Parts};
 pub use metrics::install as install_metrics;
 pub use placement::{Bucket, Place, Placement, PlacementError, check as check_buckets};
-pub use s3::make_missing as make_missing_bucket;
+pub use s3::{Difference, differences, make_missing as make_missing_bucket};
 pub use server::{ServeError, Server};

@@ -19,9 +19,12 @@ use crate::metrics::{REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestId(Uuid);
 
-/// Address of the client's end of the connection.
+/// The client's end of the connection, and whether it is encrypted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ClientAddress(pub(crate) SocketAddr);
+pub(crate) struct Connection {
+    pub(crate) client: SocketAddr,
+    pub(crate) secure: bool,
+}
 
 /// The header that S3 clients show with an error.
 const HEADER: HeaderName = HeaderName::from_static("x-amz-request-id");

@@ -142,6 +142,17 @@ impl Placement {
         Some(Arc::new(place(name, Arc::clone(config), replicas)))
     }
 
+    /// What clients call a bucket of a store.
+    pub fn name_of(&self, store: &StoreName, bucket: &str) -> Option<BucketName> {
+        let is_it = |place: &Place| place.store.name == *store && place.bucket.as_str() == bucket;
+        let named = self.named.values().find(|candidate| candidate.places.iter().any(is_it));
+        let any = || {
+            let (_, replicas) = self.any.as_ref()?;
+            replicas.iter().any(|(_, own)| own.name == *store).then(|| bucket.parse().ok())?
+        };
+        named.map(|bucket| bucket.name.clone()).or_else(any)
+    }
+
     /// The buckets that are named in the configuration.
     pub fn named(&self) -> impl Iterator<Item = &Arc<Bucket>> {
         self.named.values()

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use crate::access::RootKey;
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::observe::ClientAddress;
+use crate::observe::Connection;
 use crate::stack::stack;
 use crate::tls::{TlsError, acceptor};
 
@@ -114,10 +114,10 @@ impl Server {
 
     fn connect(&self, stream: TcpStream, address: SocketAddr, graceful: &GracefulShutdown) {
         let _ = stream.set_nodelay(true); // Only costs latency where it fails.
-        let router = self.stack.clone();
+        let (router, secure) = (self.stack.clone(), self.tls.is_some());
         let service = router.map_request(move |request: http::Request<Incoming>| {
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ClientAddress(address));
+            request.extensions_mut().insert(Connection { client: address, secure });
             request
         });
         let service = TowerToHyperService::new(service);

@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, StatusCode};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::host::MultiDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -26,6 +26,9 @@ use crate::server::ServeError;
 /// Largest signed chunk of an upload, which s3s holds whole to check its signature. SDKs send 64 KiB to 1 MiB.
 const SIGNED_CHUNK_BYTES_MAX: usize = 16 << 20;
 
+/// When a request was signed.
+const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+
 /// The service behind the S3 port.
 pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Result<Router, ServeError> {
     let slots = Arc::new(Semaphore::new(config.requests_in_flight_max));
@@ -36,6 +39,7 @@ pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Re
     });
     let layers = ServiceBuilder::new()
         .layer(from_fn(observe)) // First: every line below can log the id.
+        .layer(from_fn(dated)) // Before the signature is verified.
         .layer(from_fn_with_state(gateway, cors)) // Above authentication: a preflight request carries no signature.
         .layer(from_fn_with_state(slots, shed)); // Refusing is cheaper than verifying.
     Ok(Router::new().fallback_service(endpoint).layer(layers))
@@ -45,17 +49,34 @@ fn s3_service(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Result<S
     let mut s3_config = S3Config::default();
     s3_config.aws_chunked_stream_max_chunk_size = SIGNED_CHUNK_BYTES_MAX;
     s3_config.enable_sig_v2 = config.signature_v2;
+    // Set below where a client signed `Date` instead; wherever it comes from, the signature is made over its value.
+    s3_config.unsigned_amz_header_allowlist.push(AMZ_DATE.to_string());
     s3_config.post_object_max_file_size = config.form_bytes_max.0;
     let mut builder = S3ServiceBuilder::new(gateway.clone());
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(s3_config))));
-    builder.set_auth(Keys(root));
-    builder.set_access(Access(gateway));
+    builder.set_auth(Keys { root: Arc::clone(&root), gateway: gateway.clone() });
+    builder.set_access(Access { root, gateway });
     if !config.domains.is_empty() {
         builder.set_host(
             MultiDomain::new(&config.domains).map_err(|error| ServeError::Domains(error.to_string()))?,
         );
     }
     Ok(builder.build())
+}
+
+/// SigV4 allows a client to sign `Date` in place of `x-amz-date`, which is the only one that s3s knows.
+async fn dated(mut request: Request, next: Next) -> Response {
+    let headers = request.headers_mut();
+    let signed = headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS4-"));
+    if signed && !headers.contains_key(AMZ_DATE) {
+        let date = headers.get(DATE).and_then(|value| value.to_str().ok());
+        let date = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
+        let date = date.map(|date| date.to_utc().format("%Y%m%dT%H%M%SZ").to_string());
+        if let Some(Ok(date)) = date.map(|date| HeaderValue::from_str(&date)) {
+            headers.insert(AMZ_DATE, date);
+        }
+    }
+    next.run(request).await
 }
 
 async fn answer(s3: &S3Service, request: Request) -> Response {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use relais_catalog::Catalog;
 use relais_events::{Bus, RedisStream};
 use relais_model::BucketName;
-use relais_proxy::{Place, Placement};
+use relais_proxy::{Bucket, Place, Placement};
 use relais_stores::{Store, Stores, probe};
 use s3s::dto::DeleteBucketInput;
 
@@ -48,6 +48,9 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
             let what = format!("bucket {}, replica {}", bucket.name, place.replica);
             report.line(&what, probed(&place.store, &place.bucket).await);
         }
+        if bucket.places.len() > 1 {
+            report.line(&format!("bucket {}, settings", bucket.name), settings(bucket).await);
+        }
     }
     for store in stores.iter().filter(|store| !has_named_bucket(&placement, store)) {
         report.line(&format!("store {}", store.name), probe_in_own_bucket(store).await);
@@ -73,6 +76,19 @@ fn has_named_bucket(placement: &Placement, store: &Store) -> bool {
 async fn probed(store: &Store, bucket: &BucketName) -> Result<String, String> {
     let done = "put, get, range, multipart and delete work".to_owned();
     probe::run(store, bucket).await.map(|()| done).map_err(|failed| failed.to_string())
+}
+
+/// Settings that a replica has otherwise than the primary: a replica was out of order when they were put, or cannot do it.
+async fn settings(bucket: &Bucket) -> Result<String, String> {
+    let differences = relais_proxy::differences(bucket).await.map_err(said)?;
+    if differences.is_empty() {
+        return Ok("the same on every replica".to_owned());
+    }
+    let told = differences.iter().map(|one| {
+        let (setting, replica, found, primary) = (one.setting, &one.replica, &one.found, &one.primary);
+        format!("{setting} on {replica} is {found}, on the primary {primary}")
+    });
+    Err(format!("{}; put them again, or change the store by hand", told.collect::<Vec<_>>().join("; ")))
 }
 
 /// A store that no named bucket is in is probed in a bucket that is made for it and removed.

@@ -46,7 +46,7 @@ fn spaces(config: &mut Config, environment: &Environment) -> Result<(), Misconfi
         access_key_id: Some(key),
         secret_access_key: Some(Secret::from(secret)),
         credentials: Some(Credentials::Static),
-        ..remote(region)
+        ..RemoteConfig::in_region(region)
     };
     add_store(config, "spaces", store);
     add_bucket(config, "DO_SPACES_BUCKET", &bucket, "spaces", None)
@@ -61,7 +61,11 @@ fn data_files(config: &mut Config, environment: &Environment) -> Result<(), Misc
             Some(path) => (variable.as_str(), path.split('/').next().unwrap_or("").to_owned()),
             None => (DATA_FILE_BUCKET, required(environment, DATA_FILE_BUCKET, &variable)?),
         };
-        add_store(config, "aws", RemoteConfig { credentials: Some(Credentials::Chain), ..remote(region) });
+        add_store(
+            config,
+            "aws",
+            RemoteConfig { credentials: Some(Credentials::Chain), ..RemoteConfig::in_region(region) },
+        );
         add_bucket(config, from, &bucket, "aws", Some("AES256"))?;
     }
     Ok(())
@@ -72,7 +76,11 @@ fn aws_buckets(config: &mut Config, environment: &Environment) -> Result<(), Mis
     for name in AWS_BUCKETS {
         let Some(bucket) = environment.get(name) else { continue };
         let region = required(environment, "AWS_REGION_NAME", name)?;
-        add_store(config, "aws", RemoteConfig { credentials: Some(Credentials::Chain), ..remote(region) });
+        add_store(
+            config,
+            "aws",
+            RemoteConfig { credentials: Some(Credentials::Chain), ..RemoteConfig::in_region(region) },
+        );
         add_bucket(config, name, bucket, "aws", None)?;
     }
     Ok(())
@@ -120,30 +128,19 @@ fn required(environment: &Environment, name: &str, because: &str) -> Result<Stri
     })
 }
 
-fn remote(region: String) -> RemoteConfig {
-    RemoteConfig {
-        endpoint: None,
-        region,
-        access_key_id: None,
-        secret_access_key: None,
-        secret_access_key_file: None,
-        credentials: None,
-        path_style: None,
-        ca_file: None,
-        public_url: None,
-    }
-}
-
 /// The variables win over a store of that name in the file, but for what only the file can say.
 fn add_store(config: &mut Config, name: &str, store: RemoteConfig) {
     let name: StoreName = name.parse().expect("the names in this file are store names");
     let store = match config.stores.get(&name) {
         Some(StoreConfig::S3(file)) => RemoteConfig {
             endpoint: store.endpoint.or_else(|| file.endpoint.clone()),
-            path_style: file.path_style,
-            ca_file: file.ca_file.clone(),
-            public_url: file.public_url.clone(),
-            ..store
+            region: store.region,
+            access_key_id: store.access_key_id,
+            secret_access_key: store.secret_access_key,
+            secret_access_key_file: None,
+            session_token: None,
+            credentials: store.credentials,
+            ..file.clone()
         },
         _ => store,
     };

@@ -50,7 +50,8 @@ async fn recover(gateway: &Gateway, id: IntentId, intent: &Intent) -> Result<(),
         return Ok(gateway.journal.abandon(id).await?); // The bucket left the configuration.
     };
     let found = head(bucket.primary(), &intent.key).await?;
-    let known = gateway.objects.find(&intent.bucket, &intent.key).await?.and_then(|row| row.object);
+    let row = gateway.objects.find(&intent.bucket, &intent.key).await?;
+    let (known, kept_acl) = row.map(|row| (row.object, row.acl)).unwrap_or_default();
     let now = found.as_ref().map(|head| facts(head, known.as_ref().map_or(PRINCIPAL, |known| &known.owner)));
     let replicas =
         bucket.places.iter().map(|place| (place.replica.to_string(), ReplicaState::Pending)).collect();
@@ -61,7 +62,7 @@ async fn recover(gateway: &Gateway, id: IntentId, intent: &Intent) -> Result<(),
         let applied = Applied {
             public_url: now.as_ref().and_then(|_| gateway.public_url(&bucket, &intent.key)),
             object: now,
-            acl: None,
+            acl: kept_acl,
             replicas,
             derived_from: derived_from(found.and_then(|head| head.metadata).as_ref()),
             requester: Requester {

@@ -9,18 +9,20 @@ use relais_catalog::ObjectRow;
 use relais_model::{ObjectFacts, ObjectKey};
 use relais_stores::request;
 use s3s::dto::{
-    DeleteObjectInput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
-    HeadObjectOutput, PutObjectInput, ServerSideEncryption,
+    DeleteObjectInput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, GetObjectTaggingInput,
+    HeadObjectInput, HeadObjectOutput, PutObjectInput, PutObjectTaggingInput, Tag, Tagging,
 };
 use s3s::{S3Error, S3Result};
 use tokio_util::sync::CancellationToken;
 
 use super::{LOOK_AGAIN, PAUSE_AFTER_FAILURE, wait};
+use crate::access::acl::Acl;
 use crate::error::{GatewayError, cause};
 use crate::gateway::Gateway;
 use crate::metrics::REPLICAS_SETTLED;
 use crate::placement::{Bucket, Place};
 use crate::s3::mutation::facts;
+use crate::s3::{canned, default_encryption, tagging_header};
 
 /// Keys settled at once.
 const CONCURRENCY: u64 = 8;
@@ -87,7 +89,7 @@ async fn settle(gateway: &Gateway, bucket: &Bucket, row: &ObjectRow) -> S3Result
     for _ in 0..ROUNDS {
         let truth = head(bucket.primary(), &row.key).await?;
         for place in &bucket.places[1..] {
-            equalise(bucket, place, &row.key, truth.as_ref()).await?;
+            equalise(bucket, place, &row, truth.as_ref()).await?;
         }
         let owner = row.object.as_ref().map_or("root", |object| object.owner.as_str());
         let found: Option<ObjectFacts> = truth.as_ref().map(|head| facts(head, owner));
@@ -106,13 +108,24 @@ async fn settle(gateway: &Gateway, bucket: &Bucket, row: &ObjectRow) -> S3Result
 async fn equalise(
     bucket: &Bucket,
     place: &Place,
-    key: &ObjectKey,
+    row: &ObjectRow,
     truth: Option<&HeadObjectOutput>,
 ) -> S3Result<()> {
+    let key = &row.key;
     let there = head(place, key).await?;
+    let with_tags = bucket.primary().store.features.tagging && place.store.features.tagging;
+    let tags = match truth {
+        Some(_) if with_tags => tags(bucket.primary(), key).await?,
+        _ => Vec::new(),
+    };
     match (truth, there) {
         (None, None) => return Ok(()),
-        (Some(truth), Some(there)) if is_equal(truth, &there) => return Ok(()),
+        (Some(truth), Some(there)) if is_equal(truth, &there) => {
+            if !with_tags || self::tags(place, key).await? == tags {
+                return Ok(());
+            }
+            set_tags(place, key, tags).await?;
+        }
         (None, Some(_)) => {
             let input = DeleteObjectInput {
                 bucket: place.bucket.to_string(),
@@ -121,15 +134,21 @@ async fn equalise(
             };
             place.store.s3.delete_object(request(input)).await?;
         }
-        (Some(truth), _) => copy(bucket, place, key, truth).await?,
+        (Some(truth), _) => copy(bucket, place, row, truth, &tags).await?,
     }
     metrics::counter!(REPLICAS_SETTLED, "replica" => place.replica.to_string()).increment(1);
     Ok(())
 }
 
 /// Reads the primary and writes the replica. The entity tag is asked for, so what is copied is what was compared.
-async fn copy(bucket: &Bucket, place: &Place, key: &ObjectKey, truth: &HeadObjectOutput) -> S3Result<()> {
-    let primary = bucket.primary();
+async fn copy(
+    bucket: &Bucket,
+    place: &Place,
+    row: &ObjectRow,
+    truth: &HeadObjectOutput,
+    tags: &[Tag],
+) -> S3Result<()> {
+    let (primary, key, features) = (bucket.primary(), &row.key, &place.store.features);
     let input = GetObjectInput {
         bucket: primary.bucket.to_string(),
         key: key.to_string(),
@@ -137,14 +156,14 @@ async fn copy(bucket: &Bucket, place: &Place, key: &ObjectKey, truth: &HeadObjec
         ..Default::default()
     };
     let read = primary.store.s3.get_object(request(input)).await?.output;
-    let encryption = bucket.config.encryption.clone().map(ServerSideEncryption::from);
+    let acl: Option<Acl> =
+        row.acl.as_deref().map(serde_json::from_str).transpose().map_err(GatewayError::Kept)?;
     let mut put = put_of(read);
     put.bucket = place.bucket.to_string();
     put.key = key.to_string();
-    put.server_side_encryption = encryption;
-    if bucket.is_public(key.as_str()) {
-        put.acl = Some(s3s::dto::ObjectCannedACL::from_static(s3s::dto::ObjectCannedACL::PUBLIC_READ));
-    }
+    put.server_side_encryption = default_encryption(&bucket.config, features);
+    put.acl = canned(acl.as_ref(), bucket.is_public(key.as_str())).filter(|_| features.acls);
+    put.tagging = tagging_header(tags);
     place.store.s3.put_object(request(put)).await.map(drop)
 }
 
@@ -165,9 +184,22 @@ fn put_of(read: GetObjectOutput) -> PutObjectInput {
 }
 
 /// What a place has under a key; nothing if it has none.
-pub(super) async fn head(place: &Place, key: &ObjectKey) -> S3Result<Option<HeadObjectOutput>> {
-    let input =
-        HeadObjectInput { bucket: place.bucket.to_string(), key: key.to_string(), ..Default::default() };
+pub(crate) async fn head(place: &Place, key: &ObjectKey) -> S3Result<Option<HeadObjectOutput>> {
+    head_version(place, key, None).await
+}
+
+/// What a place has as a version of a key.
+pub(crate) async fn head_version(
+    place: &Place,
+    key: &ObjectKey,
+    version: Option<&str>,
+) -> S3Result<Option<HeadObjectOutput>> {
+    let input = HeadObjectInput {
+        bucket: place.bucket.to_string(),
+        key: key.to_string(),
+        version_id: version.map(str::to_owned),
+        ..Default::default()
+    };
     match place.store.s3.head_object(request(input)).await {
         Ok(found) => Ok(Some(found.output)),
         Err(error) if is_missing(&error) => Ok(None),
@@ -187,5 +219,36 @@ fn is_equal(one: &HeadObjectOutput, other: &HeadObjectOutput) -> bool {
     one.content_length == other.content_length
         && etag(one) == etag(other)
         && one.content_type == other.content_type
+        && one.content_encoding == other.content_encoding
+        && one.content_disposition == other.content_disposition
+        && one.content_language == other.content_language
+        && one.cache_control == other.cache_control
+        && one.expires == other.expires
         && one.metadata.clone().unwrap_or_default() == other.metadata.clone().unwrap_or_default()
+}
+
+/// The tags of an object, in the order of their names.
+async fn tags(place: &Place, key: &ObjectKey) -> S3Result<Vec<Tag>> {
+    let input = GetObjectTaggingInput {
+        bucket: place.bucket.to_string(),
+        key: key.to_string(),
+        ..Default::default()
+    };
+    let mut tags = place.store.s3.get_object_tagging(request(input)).await?.output.tag_set;
+    tags.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(tags)
+}
+
+async fn set_tags(place: &Place, key: &ObjectKey, tag_set: Vec<Tag>) -> S3Result<()> {
+    let input = PutObjectTaggingInput {
+        bucket: place.bucket.to_string(),
+        checksum_algorithm: None,
+        content_md5: None,
+        expected_bucket_owner: None,
+        key: key.to_string(),
+        request_payer: None,
+        tagging: Tagging { tag_set },
+        version_id: None,
+    };
+    place.store.s3.put_object_tagging(request(input)).await.map(drop)
 }

@@ -10,6 +10,9 @@ use crate::gateway::Gateway;
 /// How long a finished row stays in the journal: what the embedded bus can still replay.
 const JOURNAL_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// How long the end of a multipart upload is remembered for clients that ask again.
+const COMPLETIONS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// How often finished rows are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -21,8 +24,13 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
         }
         if pruned.elapsed() > PRUNE_EVERY {
             pruned = Instant::now();
-            if let Err(error) = gateway.journal.prune(JOURNAL_KEPT).await {
-                tracing::warn!(error = %super::chain(&error), "the journal keeps its old rows for now");
+            let removed = async {
+                gateway.journal.prune(JOURNAL_KEPT).await?;
+                gateway.uploads.prune(COMPLETIONS_KEPT).await?;
+                gateway.key_locks.prune().await
+            };
+            if let Err(error) = removed.await {
+                tracing::warn!(error = %super::chain(&error), "the catalog keeps its old rows for now");
             }
         }
         tokio::select! {

@@ -1,22 +1,30 @@
 //! Buckets themselves: made, found, listed, removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use relais_model::BucketName;
+use relais_model::{BucketName, Identity};
 use relais_stores::{is_outage, request};
 use s3s::dto::{
     Bucket as ListedBucket, BucketLocationConstraint, CreateBucketConfiguration, CreateBucketInput,
     CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput, GetBucketLocationInput,
     GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
+    Timestamp,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
-use crate::error::cause;
-use crate::gateway::Gateway;
-use crate::placement::Place;
+use super::acl::AclAsked;
+use super::kept::ownership;
+use crate::access::acl::Acl;
+use crate::access::rules::{Ownership, ROOT, Setting};
+use crate::error::{GatewayError, cause};
+use crate::gateway::{Gateway, requester};
+use crate::placement::{Bucket, Place};
 
 /// The region whose buckets S3 wants made without naming it.
 const DEFAULT_REGION: &str = "us-east-1";
+
+/// Buckets of one answer, as S3 has it.
+const BUCKETS_MAX: usize = 10_000;
 
 impl Gateway {
     /// Makes sure that the buckets named in the configuration, and one more that relais itself uses, exist where their
@@ -39,13 +47,68 @@ impl Gateway {
         &self,
         asked: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
+        let owner = requester(&asked).principal;
         let bucket = self.bucket(&asked.input.bucket)?;
+        // In its oldest region S3 takes it for done, and old clients count on that.
+        let again = asked.region.as_ref().is_some_and(|region| region.as_str() == DEFAULT_REGION);
+        let gateway = self.clone();
+        self.to_its_end(async move {
+            match gateway.make_on_replicas(&bucket, asked.input, &owner).await {
+                Err(error) if again && *error.code() == S3ErrorCode::BucketAlreadyOwnedByYou => {
+                    let location = Some(format!("/{}", bucket.name));
+                    Ok(S3Response::new(CreateBucketOutput { location, ..Default::default() }))
+                }
+                answer => answer,
+            }
+        })
+        .await
+    }
+
+    async fn make_on_replicas(
+        &self,
+        bucket: &Bucket,
+        input: CreateBucketInput,
+        owner: &str,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        let asked = AclAsked {
+            canned: input.acl.map(|acl| acl.as_str().to_owned()),
+            full_control: input.grant_full_control,
+            read: input.grant_read,
+            read_acp: input.grant_read_acp,
+            write: input.grant_write,
+            write_acp: input.grant_write_acp,
+        };
+        let acl = self.resolve(&asked, owner, owner)?;
+        let ownership = input.object_ownership.as_ref().map(ownership).transpose()?;
+        if ownership == Some(Ownership::BucketOwnerEnforced) && acl.is_public() {
+            return Err(s3s::s3_error!(
+                InvalidBucketAclWithObjectOwnership,
+                "ACLs are to be switched off in this bucket, so it cannot have a public one"
+            ));
+        }
+        let locked = input.object_lock_enabled_for_bucket == Some(true);
+        if locked && !bucket.places.iter().all(|place| place.store.features.object_lock) {
+            return Err(GatewayError::Unable("object lock").into());
+        }
         let mut made = false;
         for place in &bucket.places {
-            made |= make_missing(place).await?;
+            made |= make(place, locked).await?;
         }
-        if !made {
-            return Err(s3s::s3_error!(BucketAlreadyOwnedByYou, "the bucket is there and yours"));
+        let new = made && self.buckets.make(&bucket.name, owner).await.map_err(GatewayError::from)?;
+        if !new {
+            let rules = self.rules(bucket).await?;
+            return Err(match rules.owner == owner {
+                true => s3s::s3_error!(BucketAlreadyOwnedByYou, "the bucket is there and yours"),
+                false => {
+                    s3s::s3_error!(BucketAlreadyExists, "the bucket is there and belongs to somebody else")
+                }
+            });
+        }
+        if acl != Acl::private(owner) {
+            self.keep(bucket, Setting::Acl, Some(&acl)).await?;
+        }
+        if let Some(ownership) = ownership {
+            self.keep(bucket, Setting::Ownership, Some(&ownership)).await?;
         }
         let location = Some(format!("/{}", bucket.name));
         Ok(S3Response::new(CreateBucketOutput { location, ..Default::default() }))
@@ -56,17 +119,22 @@ impl Gateway {
         asked: S3Request<DeleteBucketInput>,
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
         let bucket = self.bucket(&asked.input.bucket)?;
-        let mut answer = None;
-        for place in &bucket.places {
-            let input = DeleteBucketInput { bucket: place.bucket.to_string(), ..Default::default() };
-            match place.store.s3.delete_bucket(request(input)).await {
-                Ok(removed) => answer = answer.or(Some(S3Response::new(removed.output))),
-                // A replica that never had it need not lose it; the primary answers for the client.
-                Err(error) if answer.is_some() && *error.code() == S3ErrorCode::NoSuchBucket => {}
-                Err(error) => return Err(error),
+        let gateway = self.clone();
+        self.to_its_end(async move {
+            let mut answer = None;
+            for place in &bucket.places {
+                let input = DeleteBucketInput { bucket: place.bucket.to_string(), ..Default::default() };
+                match place.store.s3.delete_bucket(request(input)).await {
+                    Ok(removed) => answer = answer.or(Some(S3Response::new(removed.output))),
+                    // A replica that never had it need not lose it; the primary answers for the client.
+                    Err(error) if answer.is_some() && *error.code() == S3ErrorCode::NoSuchBucket => {}
+                    Err(error) => return Err(error),
+                }
             }
-        }
-        Ok(answer.unwrap_or_else(|| S3Response::new(DeleteBucketOutput {})))
+            gateway.buckets.remove(&bucket.name).await.map_err(GatewayError::from)?;
+            Ok(answer.unwrap_or_else(|| S3Response::new(DeleteBucketOutput {})))
+        })
+        .await
     }
 
     pub(super) async fn find_bucket(
@@ -90,11 +158,43 @@ impl Gateway {
         Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
     }
 
-    /// The configured buckets, and those of the store where unnamed buckets are.
+    /// The configured buckets, and those of the store where unnamed buckets are; for an account those that it made.
     pub(super) async fn all_buckets(
         &self,
-        _: S3Request<ListBucketsInput>,
+        asked: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
+        let identity = asked.extensions.get::<Identity>().cloned();
+        let own = match &identity {
+            Some(Identity::Account(id)) => Some(self.names_of(id).await?),
+            _ => None,
+        };
+        let prefix = asked.input.prefix.clone().unwrap_or_default();
+        let after = asked.input.continuation_token.as_deref().map(|token| self.token(token)).transpose()?;
+        let mut listed = self.known_buckets().await?;
+        listed.retain(|name, _| {
+            name.starts_with(&prefix)
+                && own.as_ref().is_none_or(|own| own.contains(name))
+                && after.as_ref().is_none_or(|after| name > after)
+        });
+        let max = asked.input.max_buckets.and_then(|max| usize::try_from(max).ok()).unwrap_or(BUCKETS_MAX);
+        let more = listed.len() > max;
+        let page: Vec<_> = listed.into_iter().take(max).collect();
+        let last = page.last().map(|(name, _)| self.tokens.seal(name.as_bytes()));
+        let owner = identity.as_ref().map_or(ROOT, Identity::principal);
+        let buckets = page.into_iter().map(|(name, creation_date)| ListedBucket {
+            name: Some(name),
+            creation_date,
+            ..Default::default()
+        });
+        Ok(S3Response::new(ListBucketsOutput {
+            buckets: Some(buckets.collect()),
+            continuation_token: last.filter(|_| more),
+            owner: Some(self.owner(owner)),
+            prefix: asked.input.prefix,
+        }))
+    }
+
+    async fn known_buckets(&self) -> S3Result<BTreeMap<String, Option<Timestamp>>> {
         let mut buckets = BTreeMap::new();
         let mut hidden = Vec::new(); // Buckets of that store which clients see under another name.
         let any = self.placement.primary_of_any();
@@ -113,22 +213,34 @@ impl Gateway {
                 }
             }
         }
-        let listed = buckets.into_iter().map(|(name, creation_date)| ListedBucket {
-            name: Some(name),
-            creation_date,
-            ..Default::default()
-        });
-        Ok(S3Response::new(ListBucketsOutput { buckets: Some(listed.collect()), ..Default::default() }))
+        Ok(buckets)
+    }
+
+    async fn names_of(&self, owner: &str) -> S3Result<BTreeSet<String>> {
+        let rows = self.buckets.all().await.map_err(GatewayError::from)?;
+        Ok(rows.into_iter().filter(|row| row.owner == owner).map(|row| row.name.to_string()).collect())
+    }
+
+    fn token(&self, sealed: &str) -> S3Result<String> {
+        let opened = self.tokens.open(sealed).and_then(|name| String::from_utf8(name).ok());
+        opened.ok_or_else(|| {
+            s3s::s3_error!(InvalidArgument, "the continuation token is not one of this server")
+        })
     }
 }
 
-async fn head(place: &Place) -> S3Result<()> {
+pub(crate) async fn head(place: &Place) -> S3Result<()> {
     let input = HeadBucketInput { bucket: place.bucket.to_string(), ..Default::default() };
     place.store.s3.head_bucket(request(input)).await.map(drop)
 }
 
 /// Makes the bucket of a place unless it is there; says whether it was made.
 pub async fn make_missing(place: &Place) -> S3Result<bool> {
+    make(place, false).await
+}
+
+/// The same, for a bucket whose objects can be locked.
+async fn make(place: &Place, locked: bool) -> S3Result<bool> {
     match head(place).await {
         Ok(()) => return Ok(false),
         Err(error) if is_missing(&error) => {}
@@ -142,6 +254,7 @@ pub async fn make_missing(place: &Place) -> S3Result<bool> {
     let input = CreateBucketInput {
         bucket: place.bucket.to_string(),
         create_bucket_configuration: configuration,
+        object_lock_enabled_for_bucket: locked.then_some(true),
         ..Default::default()
     };
     match place.store.s3.create_bucket(request(input)).await {

@@ -1,7 +1,7 @@
 //! `CopyObject` and `UploadPartCopy`.
 //!
-//! Where each replica of the target lies in a store that has the source too, the stores copy among themselves. Otherwise, and
-//! for parts, the source is read once and written like any other body.
+//! Where each replica of the target lies in a store that has the source too, the stores copy among themselves. Otherwise the
+//! source is read once and written like any other body. That the source may be read was asked by `access`.
 
 use std::sync::Arc;
 
@@ -9,14 +9,21 @@ use relais_model::{EventKind, ReplicaState};
 use relais_stores::{is_outage, request};
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, GetObjectInput,
-    GetObjectOutput, MetadataDirective, ObjectCannedACL, PutObjectInput, Range, ServerSideEncryption,
-    Timestamp, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
+    GetObjectOutput, GetObjectTaggingInput, HeadObjectInput, MetadataDirective, ObjectCannedACL,
+    PutObjectInput, Range, TaggingDirective, Timestamp, UploadPartCopyInput, UploadPartCopyOutput,
+    UploadPartInput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::limits;
+use super::acl::acl_asked;
+use super::conditions::Conditions;
+use super::customer_key::{check_customer_key, name_customer_key};
+use super::limits::{self, Wanted};
 use super::mutation::Mutation;
+use super::put::{canned, default_encryption};
+use super::versions::VersionIds;
 use super::write::Refused;
+use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
 use crate::placement::{Bucket, Place};
 
@@ -25,9 +32,13 @@ struct Source {
     bucket: Arc<Bucket>,
     key: String,
     version_id: Option<String>,
+    ids: VersionIds,
 }
 
-/// The conditions that a copy puts on its source, as those of a read.
+/// A place to copy from, and one in the same store to copy to.
+type Pair = (Place, Place);
+
+/// The conditions that a copy puts on its source, and the key that opens it, as those of a read.
 macro_rules! source_conditions {
     ($input:expr) => {
         GetObjectInput {
@@ -35,6 +46,9 @@ macro_rules! source_conditions {
             if_modified_since: $input.copy_source_if_modified_since.clone(),
             if_none_match: $input.copy_source_if_none_match.clone(),
             if_unmodified_since: $input.copy_source_if_unmodified_since.clone(),
+            sse_customer_algorithm: $input.copy_source_sse_customer_algorithm.clone(),
+            sse_customer_key: $input.copy_source_sse_customer_key.clone(),
+            sse_customer_key_md5: $input.copy_source_sse_customer_key_md5.clone(),
             ..Default::default()
         }
     };
@@ -45,29 +59,43 @@ impl Gateway {
         &self,
         asked: S3Request<CopyObjectInput>,
     ) -> S3Result<S3Response<CopyObjectOutput>> {
-        let source = self.source(&asked.input.copy_source)?;
+        let source = self.source(&asked.input.copy_source).await?;
         let bucket = self.bucket(&asked.input.bucket)?;
+        let input = &asked.input;
+        limits::check_features(&bucket, &Wanted::of_copy(input))?;
+        check_customer_key!(input, input.server_side_encryption)?;
+        let customer_key = (input.sse_customer_algorithm.clone(), input.sse_customer_key_md5.clone());
         let gateway = self.clone();
-        self.to_its_end(async move {
+        let copied = self.to_its_end(async move {
             match gateway.copy_pairs(&source, &bucket).await? {
                 Some(pairs) => gateway.copy_in_stores(asked, &source, bucket, pairs).await,
                 None => gateway.copy_through(asked, &source).await,
             }
-        })
-        .await
-        .map(S3Response::new)
+        });
+        let mut copied = copied.await?;
+        name_customer_key!(copied, customer_key.0, customer_key.1);
+        Ok(S3Response::new(copied))
     }
 
     pub(super) async fn copy_part(
         &self,
         asked: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
-        let source = self.source(&asked.input.copy_source)?;
-        let range = asked.input.copy_source_range.as_deref().map(Range::parse).transpose();
-        let range =
-            range.map_err(|_| s3_error!(InvalidArgument, "x-amz-copy-source-range is no range of bytes"))?;
+        let source = self.source(&asked.input.copy_source).await?;
+        let range = asked.input.copy_source_range.as_deref().map(part_range).transpose()?;
+        check_customer_key!(asked.input)?;
+        let customer_key =
+            (asked.input.sse_customer_algorithm.clone(), asked.input.sse_customer_key_md5.clone());
+        let (bucket, id) = self.upload(&asked.input.bucket, &asked.input.key, &asked.input.upload_id)?;
         let gateway = self.clone();
-        self.to_its_end(async move {
+        let copied = self.to_its_end(async move {
+            if let Some(last) = range.and_then(last_of) {
+                gateway.check_range(&source, &asked.input, last).await?;
+            }
+            if let Some(pairs) = gateway.copy_pairs(&source, &bucket).await? {
+                let ids = id.places(&bucket);
+                return copy_part_in_stores(&asked.input, &source, &bucket, &pairs, &ids).await;
+            }
             let input = &asked.input;
             let asked_source = GetObjectInput { range, ..source_conditions!(input) };
             let read = gateway.read_source(&source, asked_source).await?;
@@ -78,39 +106,47 @@ impl Gateway {
                 key: input.key.clone(),
                 part_number: input.part_number,
                 upload_id: input.upload_id.clone(),
+                sse_customer_algorithm: input.sse_customer_algorithm.clone(),
+                sse_customer_key: input.sse_customer_key.clone(),
+                sse_customer_key_md5: input.sse_customer_key_md5.clone(),
                 ..Default::default()
             };
             let written = gateway.write_part(request(part)).await?;
             let last_modified = Some(now());
             let copy_part_result =
                 Some(CopyPartResult { e_tag: written.e_tag, last_modified, ..Default::default() });
-            Ok(S3Response::new(UploadPartCopyOutput { copy_part_result, ..Default::default() }))
-        })
-        .await
+            Ok(UploadPartCopyOutput { copy_part_result, ..Default::default() })
+        });
+        let mut copied = copied.await?;
+        name_customer_key!(copied, customer_key.0, customer_key.1);
+        Ok(S3Response::new(copied))
     }
 
-    fn source(&self, named: &CopySource) -> S3Result<Source> {
-        let CopySource::Bucket { bucket, key, version_id } = named else {
+    async fn source(&self, named: &CopySource) -> S3Result<Source> {
+        let CopySource::Bucket { bucket, key: text, version_id } = named else {
             return Err(s3_error!(NotImplemented, "a copy source is a bucket and a key"));
         };
         let version_id = version_id.as_ref().map(ToString::to_string);
-        Ok(Source { bucket: self.bucket(bucket)?, key: key.to_string(), version_id })
+        let bucket = self.bucket(bucket)?;
+        let ids = self.version_ids(&bucket, &key(text)?, version_id.as_deref()).await?;
+        Ok(Source { bucket, key: text.to_string(), version_id, ids })
     }
 
     /// For each place of the target, the place of the source in the same store; nothing if one has none, or one that is
     /// not known to be current. Nothing, too, where the target takes less than the source's bucket may: what is written
     /// through relais is measured like any other body.
-    async fn copy_pairs(&self, source: &Source, target: &Bucket) -> S3Result<Option<Vec<(Place, Place)>>> {
+    async fn copy_pairs(&self, source: &Source, target: &Bucket) -> S3Result<Option<Vec<Pair>>> {
         let measured = target.config.object_bytes_max.is_some() || !target.config.content_types.is_empty();
         if measured && source.bucket.name != target.name {
             return Ok(None);
         }
         let row = self.objects.find(&source.bucket.name, &key(&source.key)?).await;
-        let row = row.map_err(crate::error::GatewayError::from)?;
+        let row = row.map_err(GatewayError::from)?;
         let primary = source.bucket.primary();
         let is_current = |place: &&Place| {
             let state = row.as_ref().and_then(|row| row.replicas.get(&place.replica.to_string()));
-            place.replica == primary.replica || state == Some(&ReplicaState::Current)
+            let current = source.ids.is_asked() || state == Some(&ReplicaState::Current);
+            place.replica == primary.replica || current && source.ids.at(&source.bucket, place).is_some()
         };
         let pair = |target: &Place| {
             let mut candidates = source.bucket.places.iter().filter(is_current);
@@ -123,52 +159,59 @@ impl Gateway {
     /// Every store copies for itself: the primary first, since the conditions of the copy are asked there.
     async fn copy_in_stores(
         &self,
-        asked: S3Request<CopyObjectInput>,
+        mut asked: S3Request<CopyObjectInput>,
         source: &Source,
         bucket: Arc<Bucket>,
-        pairs: Vec<(Place, Place)>,
+        pairs: Vec<Pair>,
     ) -> S3Result<CopyObjectOutput> {
         let (key, requester) = (key(&asked.input.key)?, requester(&asked));
+        let acl = self.new_acl(&bucket, &acl_asked!(asked.input), &requester.principal).await?;
         let mutation = Mutation { gateway: self.clone(), bucket, key, kind: EventKind::Copy, requester };
-        let input = self.copy_input(asked.input, &mutation.bucket);
+        let input = asked.input;
         if replaces_metadata(&input) {
             limits::check_content_type(&mutation.bucket.config, input.content_type.as_deref())?;
         }
-        let mut pairs = pairs.iter();
-        let first = pairs.next().expect("a bucket has a primary, and each place its pair");
         let id = mutation.open().await?;
-        let copied = match copy_at(first, source, input.clone()).await {
+        let (if_match, if_none_match) = (input.if_match.clone(), input.if_none_match.clone());
+        let conditions = Conditions { if_match, if_none_match, ..Default::default() };
+        let decides = mutation.bucket.primary().store.features.conditional_copies;
+        let _turn = match self.turn(&mutation.bucket, &mutation.key, decides, &conditions).await {
+            Ok(turn) => turn,
+            Err(error) => {
+                mutation.abandon(id).await;
+                return Err(error);
+            }
+        };
+        let canned = canned(acl.as_ref(), mutation.bucket.is_public(&input.key));
+        let copy = |pair, input| copy_at(pair, source, &mutation.bucket, canned.clone(), input);
+        let (first, others) = pairs.split_first().expect("a bucket has a primary, and each place its pair");
+        let copied = match copy(first, input.clone()).await {
             Ok(copied) => copied,
             Err(error) => {
                 let in_doubt = is_outage(&error);
                 return Err(mutation.refused(id, Refused { error, in_doubt }).await);
             }
         };
-        let others = pairs.map(|pair| copy_at(pair, source, unconditional(input.clone())));
-        let outcomes = futures::future::join_all(others).await;
+        let outcomes =
+            futures::future::join_all(others.iter().map(|pair| copy(pair, unconditional(input.clone()))))
+                .await;
         let followed = outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
+        let ids = std::iter::once(copied.version_id.clone());
+        let others =
+            outcomes.iter().map(|outcome| outcome.as_ref().ok().and_then(|copied| copied.version_id.clone()));
+        let ids: Vec<_> = ids.chain(others).collect();
         if let Some(error) = outcomes.into_iter().find_map(Result::err)
             && mutation.bucket.required() > 1
         {
             return Err(mutation.refused(id, Refused { error, in_doubt: true }).await);
         }
-        mutation.apply_as_found(id, None, 1 + followed).await?;
+        let acl = acl.as_ref().map(serde_json::to_string).transpose().map_err(GatewayError::Kept)?;
+        self.remember_version(&mutation.bucket, &mutation.key, &ids, acl.as_deref()).await?;
+        mutation.apply_as_found(id, None, acl, 1 + followed).await?;
         if 1 + followed < mutation.bucket.places.len() {
             mutation.settle_after(std::future::ready(()));
         }
         Ok(copied)
-    }
-
-    fn copy_input(&self, mut input: CopyObjectInput, bucket: &Bucket) -> CopyObjectInput {
-        if input.acl.is_none() && bucket.is_public(&input.key) {
-            input.acl = Some(ObjectCannedACL::from_static(ObjectCannedACL::PUBLIC_READ));
-        }
-        if input.server_side_encryption.is_none() && input.sse_customer_algorithm.is_none() {
-            input.server_side_encryption = bucket.config.encryption.clone().map(ServerSideEncryption::from);
-        }
-        (input.checksum_algorithm, input.expected_bucket_owner, input.expected_source_bucket_owner) =
-            (None, None, None);
-        input
     }
 
     /// Reads the source and writes it like a new object.
@@ -178,15 +221,46 @@ impl Gateway {
         source: &Source,
     ) -> S3Result<CopyObjectOutput> {
         let input = &asked.input;
+        if input.bucket == source.bucket.name.as_str() && input.key == source.key && changes_nothing(input) {
+            return Err(s3_error!(
+                InvalidRequest,
+                "a copy of an object to itself has to change its metadata, storage class or encryption"
+            ));
+        }
         let read = self.read_source(source, source_conditions!(input)).await?;
-        let put = put_of_copy(input, read);
+        let version_id = read.version_id.clone();
+        let mut put = put_of_copy(input, read);
+        if !replaces_tags(input) {
+            put.tagging = self.tags_of_source(source).await?;
+        }
         let mut put = request(put);
         put.extensions = asked.extensions;
         put.credentials = asked.credentials;
         let written = self.write_object(put, EventKind::Copy).await?.output;
         let copy_object_result =
             Some(CopyObjectResult { e_tag: written.e_tag, last_modified: Some(now()), ..Default::default() });
-        Ok(CopyObjectOutput { copy_object_result, version_id: written.version_id, ..Default::default() })
+        Ok(CopyObjectOutput {
+            copy_object_result,
+            copy_source_version_id: version_id,
+            version_id: written.version_id,
+            ..Default::default()
+        })
+    }
+
+    /// The tags of the source as a header would say them.
+    async fn tags_of_source(&self, source: &Source) -> S3Result<Option<String>> {
+        let primary = source.bucket.primary();
+        if !primary.store.features.tagging {
+            return Ok(None);
+        }
+        let input = GetObjectTaggingInput {
+            bucket: primary.bucket.to_string(),
+            key: source.key.clone(),
+            version_id: source.version_id.clone(),
+            ..Default::default()
+        };
+        let tags = primary.store.s3.get_object_tagging(request(input)).await?.output.tag_set;
+        Ok(super::object_settings::tagging_header(&tags))
     }
 
     async fn read_source(&self, source: &Source, conditions: GetObjectInput) -> S3Result<GetObjectOutput> {
@@ -196,22 +270,122 @@ impl Gateway {
             version_id: source.version_id.clone(),
             ..conditions
         };
-        Ok(self.get(request(input)).await?.output)
+        match self.get(request(input)).await {
+            Err(error) if *error.code() == s3s::S3ErrorCode::NotModified => {
+                Err(s3_error!(PreconditionFailed, "the source is not as the request wants it"))
+            }
+            answer => Ok(answer?.output),
+        }
+    }
+
+    /// A part must not ask for more than the source has; reading alone would give what there is.
+    async fn check_range(&self, source: &Source, input: &UploadPartCopyInput, last: u64) -> S3Result<()> {
+        let head = HeadObjectInput {
+            bucket: source.bucket.name.to_string(),
+            key: source.key.clone(),
+            version_id: source.version_id.clone(),
+            sse_customer_algorithm: input.copy_source_sse_customer_algorithm.clone(),
+            sse_customer_key: input.copy_source_sse_customer_key.clone(),
+            sse_customer_key_md5: input.copy_source_sse_customer_key_md5.clone(),
+            ..Default::default()
+        };
+        let length = self.head(request(head)).await?.output.content_length.unwrap_or(0);
+        if u64::try_from(length).is_ok_and(|length| last < length) {
+            return Ok(());
+        }
+        Err(s3_error!(InvalidRange, "the range ends behind the end of the source, which has {length} bytes"))
+    }
+}
+
+/// `bytes=first-last`: nothing else is a range of a part.
+fn part_range(text: &str) -> S3Result<Range> {
+    let bounds = text.strip_prefix("bytes=").and_then(|bounds| bounds.split_once('-'));
+    let bounds = bounds.and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    match bounds {
+        Some((first, last)) if first <= last => Ok(Range::Int { first, last: Some(last) }),
+        _ => Err(s3_error!(InvalidArgument, "x-amz-copy-source-range must be bytes=first-last")),
+    }
+}
+
+fn last_of(range: Range) -> Option<u64> {
+    match range {
+        Range::Int { last, .. } => last,
+        Range::Suffix { .. } => None,
+    }
+}
+
+/// Every store copies the part for itself; the primary's answer is the client's.
+async fn copy_part_in_stores(
+    input: &UploadPartCopyInput,
+    source: &Source,
+    bucket: &Bucket,
+    pairs: &[Pair],
+    ids: &[(Place, String)],
+) -> S3Result<UploadPartCopyOutput> {
+    let copy = |(place, upload_id): &(Place, String)| {
+        let (from, to) = pairs.iter().find(|(_, to)| to.replica == place.replica)?;
+        let input = UploadPartCopyInput {
+            bucket: to.bucket.to_string(),
+            copy_source: source.at(from)?,
+            expected_bucket_owner: None,
+            expected_source_bucket_owner: None,
+            upload_id: upload_id.clone(),
+            ..input.clone()
+        };
+        let s3 = Arc::clone(&to.store.s3);
+        Some(async move { s3.upload_part_copy(request(input)).await.map(|answer| answer.output) })
+    };
+    let outcomes = futures::future::join_all(ids.iter().filter_map(copy)).await;
+    let mut answer = None;
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        match outcome {
+            Ok(output) => answer = answer.or(Some(output)),
+            Err(error) if index < bucket.required() => return Err(error),
+            Err(_) => {} // Left out of the upload, and settled after its end.
+        }
+    }
+    answer.ok_or_else(|| GatewayError::UploadId.into())
+}
+
+impl Source {
+    /// The source as a store knows it.
+    fn at(&self, place: &Place) -> Option<CopySource> {
+        let version_id = self.ids.at(&self.bucket, place)?;
+        Some(CopySource::Bucket {
+            bucket: place.bucket.as_str().into(),
+            key: self.key.as_str().into(),
+            version_id: version_id.as_deref().map(Into::into),
+        })
     }
 }
 
 async fn copy_at(
-    pair: &(Place, Place),
+    pair: &Pair,
     source: &Source,
+    bucket: &Bucket,
+    canned: Option<ObjectCannedACL>,
     input: CopyObjectInput,
 ) -> S3Result<CopyObjectOutput> {
     let (from, to) = pair;
-    let copy_source = CopySource::Bucket {
-        bucket: from.bucket.as_str().into(),
-        key: source.key.as_str().into(),
-        version_id: source.version_id.as_deref().map(Into::into),
+    let features = &to.store.features;
+    let copy_source = source.at(from).ok_or_else(|| s3_error!(NoSuchVersion))?;
+    let mut input = CopyObjectInput {
+        acl: canned.filter(|_| features.acls),
+        bucket: to.bucket.to_string(),
+        copy_source,
+        expected_bucket_owner: None,
+        expected_source_bucket_owner: None,
+        ..input
     };
-    let input = CopyObjectInput { bucket: to.bucket.to_string(), copy_source, ..input };
+    if input.server_side_encryption.is_none() && input.sse_customer_algorithm.is_none() {
+        input.server_side_encryption = default_encryption(&bucket.config, features);
+    }
+    if !features.checksums {
+        input.checksum_algorithm = None;
+    }
+    if !features.conditional_copies {
+        (input.if_match, input.if_none_match) = (None, None);
+    }
     to.store.s3.copy_object(request(input)).await.map(|answer| answer.output)
 }
 
@@ -221,6 +395,8 @@ fn unconditional(input: CopyObjectInput) -> CopyObjectInput {
         copy_source_if_modified_since: None,
         copy_source_if_none_match: None,
         copy_source_if_unmodified_since: None,
+        if_match: None,
+        if_none_match: None,
         ..input
     }
 }
@@ -231,11 +407,25 @@ fn put_of_copy(input: &CopyObjectInput, read: GetObjectOutput) -> PutObjectInput
         acl: input.acl.clone(),
         body: read.body,
         bucket: input.bucket.clone(),
+        checksum_algorithm: input.checksum_algorithm.clone(),
         content_length: read.content_length,
+        grant_full_control: input.grant_full_control.clone(),
+        grant_read: input.grant_read.clone(),
+        grant_read_acp: input.grant_read_acp.clone(),
+        grant_write_acp: input.grant_write_acp.clone(),
+        if_match: input.if_match.clone(),
+        if_none_match: input.if_none_match.clone(),
         key: input.key.clone(),
+        object_lock_legal_hold_status: input.object_lock_legal_hold_status.clone(),
+        object_lock_mode: input.object_lock_mode.clone(),
+        object_lock_retain_until_date: input.object_lock_retain_until_date.clone(),
         server_side_encryption: input.server_side_encryption.clone(),
+        sse_customer_algorithm: input.sse_customer_algorithm.clone(),
+        sse_customer_key: input.sse_customer_key.clone(),
+        sse_customer_key_md5: input.sse_customer_key_md5.clone(),
         storage_class: input.storage_class.clone(),
         tagging: input.tagging.clone(),
+        website_redirect_location: input.website_redirect_location.clone(),
         ..Default::default()
     };
     if replaces_metadata(input) {
@@ -265,6 +455,20 @@ fn put_of_copy(input: &CopyObjectInput, read: GetObjectOutput) -> PutObjectInput
 
 fn replaces_metadata(input: &CopyObjectInput) -> bool {
     input.metadata_directive.as_ref().is_some_and(|asked| asked.as_str() == MetadataDirective::REPLACE)
+}
+
+fn replaces_tags(input: &CopyObjectInput) -> bool {
+    input.tagging_directive.as_ref().is_some_and(|asked| asked.as_str() == TaggingDirective::REPLACE)
+}
+
+/// A copy of an object to itself that asks for nothing new; S3 refuses it, since it is surely a mistake.
+fn changes_nothing(input: &CopyObjectInput) -> bool {
+    !replaces_metadata(input)
+        && input.storage_class.is_none()
+        && input.server_side_encryption.is_none()
+        && input.sse_customer_algorithm.is_none()
+        && input.website_redirect_location.is_none()
+        && !matches!(&input.copy_source, CopySource::Bucket { version_id: Some(_), .. })
 }
 
 fn now() -> Timestamp {

@@ -3,23 +3,41 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use relais_model::EventKind;
+use http::{HeaderMap, Uri};
+use relais_model::{EventKind, Identity, Requester};
 use relais_stores::{is_outage, request};
 use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
-    Error as DeleteError, ObjectIdentifier,
+    ETagCondition, Error as DeleteError, ObjectIdentifier,
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
+use super::conditions::Conditions;
 use super::mutation::{Change, Mutation};
 use super::write::Refused;
+use crate::access::context::Facts;
+use crate::access::decide::Question;
 use crate::gateway::{Gateway, key, requester};
+use crate::observe::Connection;
+use crate::placement::Bucket;
 
 /// Keys of one bulk deletion, as S3 has it.
 const BULK_KEYS_MAX: usize = 1000;
 
 /// Deletions of one bulk request that are under way at once.
 const BULK_CONCURRENCY: usize = 16;
+
+/// What the deletions of one bulk request share.
+struct Bulk {
+    bucket: Arc<Bucket>,
+    requester: Requester,
+    /// Who asks; nothing within the process.
+    identity: Option<Identity>,
+    headers: HeaderMap,
+    uri: Uri,
+    connection: Option<Connection>,
+    bypass: Option<bool>,
+}
 
 impl Gateway {
     pub(super) async fn delete(
@@ -38,17 +56,24 @@ impl Gateway {
         &self,
         asked: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        let requester = requester(&asked);
-        let bucket = self.bucket(&asked.input.bucket)?;
+        let bulk = Arc::new(Bulk {
+            bucket: self.bucket(&asked.input.bucket)?,
+            requester: requester(&asked),
+            identity: asked.extensions.get::<Identity>().cloned(),
+            connection: asked.extensions.get::<Connection>().copied(),
+            headers: asked.headers,
+            uri: asked.uri,
+            bypass: asked.input.bypass_governance_retention,
+        });
         let quiet = asked.input.delete.quiet.unwrap_or(false);
         let objects = asked.input.delete.objects;
-        if objects.len() > BULK_KEYS_MAX {
-            return Err(s3_error!(MalformedXML, "a bulk deletion names at most 1,000 keys"));
+        if objects.is_empty() || objects.len() > BULK_KEYS_MAX {
+            return Err(s3_error!(MalformedXML, "a bulk deletion names 1 to 1,000 keys"));
         }
         let delete_one = |object: ObjectIdentifier| {
-            let (gateway, bucket, requester) = (self.clone(), Arc::clone(&bucket), requester.clone());
+            let (gateway, bulk) = (self.clone(), Arc::clone(&bulk));
             async move {
-                let deleted = gateway.delete_listed(bucket, &object, requester).await;
+                let deleted = gateway.delete_listed(&bulk, &object).await;
                 (object, deleted)
             }
         };
@@ -62,7 +87,9 @@ impl Gateway {
                     key: Some(object.key),
                     version_id: object.version_id,
                     delete_marker: deleted.delete_marker,
-                    delete_marker_version_id: deleted.version_id,
+                    delete_marker_version_id: deleted
+                        .version_id
+                        .filter(|_| deleted.delete_marker == Some(true)),
                 }),
                 Err(error) => output.errors.get_or_insert_default().push(DeleteError {
                     key: Some(object.key),
@@ -75,15 +102,31 @@ impl Gateway {
         Ok(S3Response::new(output))
     }
 
-    async fn delete_listed(
-        &self,
-        bucket: Arc<crate::placement::Bucket>,
-        object: &ObjectIdentifier,
-        requester: relais_model::Requester,
-    ) -> S3Result<DeleteObjectOutput> {
-        let (key, kind) = (key(&object.key)?, EventKind::Delete);
-        let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester };
+    async fn delete_listed(&self, bulk: &Bulk, object: &ObjectIdentifier) -> S3Result<DeleteObjectOutput> {
+        if let Some(identity) = &bulk.identity {
+            let facts = Facts::new(&bulk.headers, &bulk.uri, bulk.connection, identity);
+            let question = Question {
+                identity,
+                operation: "DeleteObject",
+                bucket: &bulk.bucket,
+                key: Some(&object.key),
+                version: object.version_id.as_deref(),
+                facts,
+            };
+            self.authorise(&question).await?;
+        }
+        let mutation = Mutation {
+            gateway: self.clone(),
+            bucket: Arc::clone(&bulk.bucket),
+            key: key(&object.key)?,
+            kind: EventKind::Delete,
+            requester: bulk.requester.clone(),
+        };
         let input = DeleteObjectInput {
+            bypass_governance_retention: bulk.bypass,
+            if_match: object.e_tag.clone().map(ETagCondition::ETag),
+            if_match_last_modified_time: object.last_modified_time.clone(),
+            if_match_size: object.size,
             key: object.key.clone(),
             version_id: object.version_id.clone(),
             ..Default::default()
@@ -93,36 +136,119 @@ impl Gateway {
 }
 
 impl Mutation {
-    /// Deletes on every replica at once; the primary's answer is the client's.
-    async fn delete(self, input: DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
+    /// Deletes on every replica; the primary's answer is the client's. It goes first where it may refuse: under a condition,
+    /// or a version, which may be locked.
+    async fn delete(self, mut input: DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
+        let gateway = self.gateway.clone();
+        let bucket = Arc::clone(&self.bucket);
+        let version = input.version_id.clone();
+        let ids = gateway.version_ids(&bucket, &self.key, version.as_deref()).await?;
+        let features = &bucket.primary().store.features;
+        let conditions = Conditions {
+            if_match: input.if_match.clone(),
+            if_none_match: None,
+            if_match_size: input.if_match_size,
+            if_match_last_modified: input.if_match_last_modified_time.clone(),
+        };
         let id = self.open().await?;
-        let calls = self.bucket.places.iter().map(|place| {
-            let input = DeleteObjectInput { bucket: place.bucket.to_string(), ..input.clone() };
-            async move { place.store.s3.delete_object(request(input)).await.map(|answer| answer.output) }
+        let decides = features.conditional_deletes || conditions.is_empty() && features.conditional_writes;
+        let _turn = match gateway
+            .turn_for_version(&bucket, &self.key, decides, &conditions, version.as_deref())
+            .await
+        {
+            Ok(turn) => turn,
+            Err(error) => {
+                self.abandon(id).await;
+                return Err(error);
+            }
+        };
+        if !features.conditional_deletes {
+            input = unconditional(input);
+        }
+        let may_refuse = !conditions.is_empty() || version.is_some();
+        let first = delete_at(&bucket, 0, input.clone(), version.clone());
+        let others = (1..bucket.places.len()).map(|index| {
+            let (input, version) = (unconditional(input.clone()), ids.at(&bucket, &bucket.places[index]));
+            let bucket = &bucket;
+            async move {
+                match version {
+                    Some(version) => delete_at(bucket, index, input, version).await,
+                    None => Ok(DeleteObjectOutput::default()), // It never got that version.
+                }
+            }
         });
-        let mut outcomes = futures::future::join_all(calls).await.into_iter().enumerate();
-        let required = self.bucket.required();
-        let mut answer = None;
-        let mut current = 0;
-        for (index, outcome) in outcomes.by_ref() {
+        let others = futures::future::join_all(others);
+        let (first, outcomes) = if may_refuse {
+            match first.await {
+                Ok(answer) => (Ok(answer), others.await),
+                Err(error) => (Err(error), Vec::new()),
+            }
+        } else {
+            tokio::join!(first, others)
+        };
+        let answer = match first {
+            Ok(mut answer) => {
+                // A deletion that gives a version back has made it: a marker. Not every store says so.
+                let marked = version.is_none() && answer.version_id.is_some();
+                answer.delete_marker = answer.delete_marker.or(marked.then_some(true));
+                answer
+            }
+            Err(error) => {
+                let in_doubt = is_outage(&error) || !outcomes.is_empty();
+                return Err(self.refused(id, Refused { error, in_doubt }).await);
+            }
+        };
+        let current = 1 + outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
+        let mut versions = vec![answer.version_id.clone()];
+        for (index, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
-                Ok(output) => {
-                    current += usize::from(current == index);
-                    answer = answer.or(Some(output));
+                Ok(output) => versions.push(output.version_id),
+                Err(error) if index + 1 < bucket.required() => {
+                    return Err(self.refused(id, Refused { error, in_doubt: true }).await);
                 }
-                Err(error) if index < required => {
-                    let in_doubt = index > 0 || self.bucket.places.len() > 1 || is_outage(&error);
-                    return Err(self.refused(id, Refused { error, in_doubt }).await);
+                Err(error) => {
+                    versions.push(None);
+                    log_pending(&self, index + 1, &error);
                 }
-                Err(error) => log_pending(&self, index, &error),
             }
         }
-        self.apply(id, Change { current, ..Default::default() }).await?;
-        if current < self.bucket.places.len() {
+        if version.is_none() && answer.delete_marker == Some(true) {
+            gateway.remember_version(&bucket, &self.key, &versions, None).await?;
+        }
+        match &version {
+            // What was beneath it may be the latest now.
+            Some(version) => {
+                let forgotten = gateway.versions.remove(&bucket.name, &self.key, version).await;
+                forgotten.map_err(crate::error::GatewayError::from)?;
+                self.apply_setting(id, current, None).await?;
+            }
+            None => self.apply(id, Change { current, ..Default::default() }).await?,
+        }
+        if current < bucket.places.len() {
             self.settle_after(std::future::ready(()));
         }
-        Ok(answer.unwrap_or_default())
+        Ok(answer)
     }
+}
+
+async fn delete_at(
+    bucket: &Bucket,
+    index: usize,
+    input: DeleteObjectInput,
+    version_id: Option<String>,
+) -> S3Result<DeleteObjectOutput> {
+    let place = &bucket.places[index];
+    let input = DeleteObjectInput {
+        bucket: place.bucket.to_string(),
+        expected_bucket_owner: None,
+        version_id,
+        ..input
+    };
+    place.store.s3.delete_object(request(input)).await.map(|answer| answer.output)
+}
+
+fn unconditional(input: DeleteObjectInput) -> DeleteObjectInput {
+    DeleteObjectInput { if_match: None, if_match_size: None, if_match_last_modified_time: None, ..input }
 }
 
 fn log_pending(mutation: &Mutation, index: usize, error: &S3Error) {

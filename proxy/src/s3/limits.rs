@@ -1,9 +1,12 @@
 //! What a bucket refuses before a byte of the body is read.
 
 use relais_model::ByteSize;
+use relais_stores::Features;
+use s3s::dto::{CopyObjectInput, CreateMultipartUploadInput, PutObjectInput};
 
 use crate::config::BucketConfig;
 use crate::error::GatewayError;
+use crate::placement::Bucket;
 
 /// The length that a request declares; S3 takes no body of unknown length.
 pub(super) fn declared_length(content_length: Option<i64>) -> Result<u64, GatewayError> {
@@ -36,4 +39,54 @@ pub(super) fn check_content_type(
         return Ok(());
     }
     Err(GatewayError::ContentType { found: found.to_owned(), accepted: config.content_types.join(", ") })
+}
+
+/// What a request wants of the stores beyond keeping bytes.
+pub(super) struct Wanted {
+    lock: bool,
+    customer_key: bool,
+    tags: bool,
+}
+
+/// Reads it off a request that makes an object.
+macro_rules! wanted {
+    ($input:expr) => {
+        Wanted {
+            lock: $input.object_lock_mode.is_some()
+                || $input.object_lock_legal_hold_status.is_some()
+                || $input.object_lock_retain_until_date.is_some(),
+            customer_key: $input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some(),
+            tags: $input.tagging.as_ref().is_some_and(|tags| !tags.is_empty()),
+        }
+    };
+}
+
+impl Wanted {
+    pub(super) fn of(input: &PutObjectInput) -> Self {
+        wanted!(input)
+    }
+
+    pub(super) fn of_upload(input: &CreateMultipartUploadInput) -> Self {
+        wanted!(input)
+    }
+
+    pub(super) fn of_copy(input: &CopyObjectInput) -> Self {
+        wanted!(input)
+    }
+}
+
+/// Refuses what one of the bucket's stores would drop without a word.
+pub(super) fn check_features(bucket: &Bucket, wanted: &Wanted) -> Result<(), GatewayError> {
+    let all =
+        |feature: fn(&Features) -> bool| bucket.places.iter().all(|place| feature(&place.store.features));
+    if wanted.lock && !all(|features| features.object_lock) {
+        return Err(GatewayError::Unable("object lock"));
+    }
+    if wanted.customer_key && !all(|features| features.encryption_customer_keys) {
+        return Err(GatewayError::Unable("encryption with a key of the client"));
+    }
+    if wanted.tags && !all(|features| features.tagging) {
+        return Err(GatewayError::Unable("tags of objects"));
+    }
+    Ok(())
 }

@@ -1,25 +1,119 @@
 //! Listings of a bucket: as the primary has it, under the name that clients use.
+//!
+//! What the request said is repeated in the answer here, since not every store does it. Owners are relais's: so far the bucket's.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use relais_stores::request;
-use s3s::dto::{ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output};
-use s3s::{S3Request, S3Response, S3Result};
+use s3s::dto::{
+    EncodingType, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, Owner,
+};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use crate::gateway::Gateway;
 
+/// Keys of one answer, as S3 has it, and where the request says nothing.
+const KEYS_MAX: i32 = 1000;
+
+/// What stays as it is when keys are encoded for XML.
+const ENCODED: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b'*');
+
+/// Percent-encodes a key as `encoding-type=url` wants it: form encoding, but for slashes.
+pub(super) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, &ENCODED).to_string().replace("%20", "+")
+}
+
+/// Asks the primary, and repeats in the answer what the request said.
 macro_rules! listing {
-    ($method:ident, $input:ident, $output:ident, $operation:ident) => {
+    ($method:ident, $input:ident, $output:ident, $operation:ident, $($echoed:ident)* $(; $token:ident)?) => {
         pub(super) async fn $method(&self, asked: S3Request<$input>) -> S3Result<S3Response<$output>> {
             let bucket = self.bucket(&asked.input.bucket)?;
+            let asked = asked.input;
+            let max_keys = asked.max_keys.unwrap_or(KEYS_MAX);
+            if max_keys < 0 {
+                return Err(s3_error!(InvalidArgument, "max-keys must not be negative"));
+            }
+            let owner = self.owner(&self.rules(&bucket).await?.owner);
             let primary = bucket.primary();
-            let input = $input { bucket: primary.bucket.to_string(), ..asked.input };
+            let mut input = asked.clone();
+            input.bucket = primary.bucket.to_string();
+            input.expected_bucket_owner = None;
+            $(input.$token = input.$token.filter(|token| !token.is_empty());)?
             let mut output = primary.store.s3.$operation(request(input)).await?.output;
+            let encoded = asked.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
+            let text = |text: &String| if encoded { encode(text) } else { text.clone() };
+            $(output.$echoed = asked.$echoed.as_ref().filter(|text| !text.is_empty()).map(text);)*
             output.name = Some(bucket.name.to_string());
+            output.max_keys = Some(max_keys.min(KEYS_MAX));
+            output.encoding_type = asked.encoding_type.clone();
+            output.is_truncated = output.is_truncated.or(Some(false));
+            output.complete(&owner, &asked);
             Ok(S3Response::new(output))
         }
     };
 }
 
 impl Gateway {
-    listing!(list, ListObjectsInput, ListObjectsOutput, list_objects);
-    listing!(list_v2, ListObjectsV2Input, ListObjectsV2Output, list_objects_v2);
+    listing!(list, ListObjectsInput, ListObjectsOutput, list_objects, marker delimiter);
+    listing!(
+        list_v2,
+        ListObjectsV2Input,
+        ListObjectsV2Output,
+        list_objects_v2,
+        prefix start_after delimiter; continuation_token
+    );
+    listing!(
+        list_versions,
+        ListObjectVersionsInput,
+        ListObjectVersionsOutput,
+        list_object_versions,
+        prefix key_marker delimiter
+    );
+}
+
+/// Puts relais's owner where the store named its own, and repeats what is special to one kind of listing.
+trait Owned {
+    type Input;
+
+    fn complete(&mut self, owner: &Owner, asked: &Self::Input);
+}
+
+impl Owned for ListObjectsOutput {
+    type Input = ListObjectsInput;
+
+    fn complete(&mut self, owner: &Owner, asked: &ListObjectsInput) {
+        // Clients of this version take the prefix as they wrote it, encoding or not.
+        self.prefix = Some(asked.prefix.clone().unwrap_or_default());
+        self.marker.get_or_insert_default();
+        for object in self.contents.iter_mut().flatten() {
+            object.owner = Some(owner.clone());
+        }
+    }
+}
+
+impl Owned for ListObjectsV2Output {
+    type Input = ListObjectsV2Input;
+
+    fn complete(&mut self, owner: &Owner, asked: &ListObjectsV2Input) {
+        self.prefix.get_or_insert_default();
+        self.continuation_token.clone_from(&asked.continuation_token);
+        let wanted = asked.fetch_owner == Some(true);
+        for object in self.contents.iter_mut().flatten() {
+            object.owner = wanted.then(|| owner.clone());
+        }
+    }
+}
+
+impl Owned for ListObjectVersionsOutput {
+    type Input = ListObjectVersionsInput;
+
+    fn complete(&mut self, owner: &Owner, _: &ListObjectVersionsInput) {
+        for version in self.versions.iter_mut().flatten() {
+            version.owner = Some(owner.clone());
+        }
+        for marker in self.delete_markers.iter_mut().flatten() {
+            marker.owner = Some(owner.clone());
+        }
+    }
 }

@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use relais_catalog::{Applied, CatalogError, Intent, IntentId};
 use relais_model::{DerivedFrom, EventKind, ObjectFacts, ObjectKey, ReplicaState, Requester};
-use relais_stores::request;
 use s3s::S3Error;
-use s3s::dto::{ETag, HeadObjectInput, HeadObjectOutput};
+use s3s::dto::{ETag, HeadObjectOutput};
 
 use super::derived::derived_from;
 use super::write::Refused;
@@ -35,6 +34,7 @@ pub(crate) struct Mutation {
 pub(crate) struct Change {
     /// The object; nothing after a deletion.
     pub(crate) object: Option<ObjectFacts>,
+    /// Its ACL, if it is not private.
     pub(crate) acl: Option<String>,
     pub(crate) derived_from: Option<DerivedFrom>,
     /// How many replicas, counted from the primary, are known to have it.
@@ -79,23 +79,55 @@ impl Mutation {
         &self,
         id: IntentId,
         etag: Option<ETag>,
+        acl: Option<String>,
         current: usize,
     ) -> Result<(), S3Error> {
-        let primary = self.bucket.primary();
-        let input = HeadObjectInput {
-            bucket: primary.bucket.to_string(),
-            key: self.key.to_string(),
-            ..Default::default()
+        let head = self.look(id).await?;
+        let change = match head {
+            Some(head) => {
+                let mut object = facts(&head, &self.requester.principal);
+                object.etag = etag.map_or(object.etag, ETag::into_value);
+                let derived_from = derived_from(head.metadata.as_ref());
+                Change { object: Some(object), acl, derived_from, current }
+            }
+            None => Change { current, ..Default::default() }, // Deleted by somebody else since.
         };
-        let head = match primary.store.s3.head_object(request(input)).await {
-            Ok(head) => head.output,
-            Err(error) => return Err(self.refused(id, Refused { error, in_doubt: true }).await),
-        };
-        let mut object = facts(&head, &self.requester.principal);
-        object.etag = etag.map_or(object.etag, ETag::into_value);
-        let derived_from = derived_from(head.metadata.as_ref());
-        let change = Change { object: Some(object), derived_from, current, ..Default::default() };
         Ok(self.apply(id, change).await?)
+    }
+
+    /// Records a change that leaves the object as it was, or shows an older version of it: owner and ACL stay, unless
+    /// another ACL is given.
+    pub(crate) async fn apply_setting(
+        &self,
+        id: IntentId,
+        current: usize,
+        acl: Option<String>,
+    ) -> Result<(), S3Error> {
+        let head = self.look(id).await?;
+        let row =
+            self.gateway.objects.find(&self.bucket.name, &self.key).await.map_err(GatewayError::from)?;
+        let (known, kept) = row.map(|row| (row.object, row.acl)).unwrap_or_default();
+        let owner = match known {
+            Some(known) => known.owner,
+            None => self.gateway.rules(&self.bucket).await?.owner,
+        };
+        let change = match head {
+            Some(head) => Change {
+                object: Some(facts(&head, &owner)),
+                acl: acl.or(kept),
+                derived_from: derived_from(head.metadata.as_ref()),
+                current,
+            },
+            None => Change { current, ..Default::default() },
+        };
+        Ok(self.apply(id, change).await?)
+    }
+
+    async fn look(&self, id: IntentId) -> Result<Option<HeadObjectOutput>, S3Error> {
+        match settle::head(self.bucket.primary(), &self.key).await {
+            Ok(head) => Ok(head),
+            Err(error) => Err(self.refused(id, Refused { error, in_doubt: true }).await),
+        }
     }
 
     /// Nothing was changed anywhere.

@@ -3,16 +3,24 @@
 use std::sync::Arc;
 
 use relais_catalog::IntentId;
-use relais_model::{EventKind, ObjectFacts};
-use relais_stores::request;
-use s3s::dto::{Checksum, ETag, ObjectCannedACL, PutObjectInput, PutObjectOutput, ServerSideEncryption};
+use relais_model::{EventKind, Identity, ObjectFacts};
+use relais_stores::{Features, request};
+use s3s::dto::{
+    Checksum, ChecksumAlgorithm, ETag, ObjectCannedACL, PutObjectInput, PutObjectOutput, ServerSideEncryption,
+};
 use s3s::{S3Request, S3Response, S3Result};
 
+use super::acl::acl_asked;
+use super::conditions::Conditions;
+use super::customer_key::{check_customer_key, name_customer_key};
 use super::derived::derived_from;
-use super::limits;
+use super::limits::{self, Wanted};
 use super::mutation::{Change, Mutation};
+use super::sums;
 use super::write::{Order, Rest, Write};
+use crate::access::acl::Acl;
 use crate::checksum::{Verifier, answer};
+use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
 use crate::placement::Bucket;
 
@@ -36,10 +44,14 @@ impl Gateway {
         request: S3Request<PutObjectInput>,
         kind: EventKind,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let requester = requester(&request);
+        let mut requester = requester(&request);
         let S3Request { mut input, headers, trailing_headers, .. } = request;
         let bucket = self.bucket(&input.bucket)?;
         let key = key(&input.key)?;
+        if requester.principal == Identity::Anonymous.principal() {
+            // What nobody wrote belongs to the bucket's owner, or nobody could remove it.
+            requester.principal = self.rules(&bucket).await?.owner;
+        }
         let length = limits::declared_length(input.content_length)?;
         limits::check_length(&bucket.config, length)?;
         // What a sidecar makes belongs beside its source, whatever the bucket takes from others. Only the root keys and
@@ -47,12 +59,19 @@ impl Gateway {
         if derived_from(input.metadata.as_ref()).is_none() {
             limits::check_content_type(&bucket.config, input.content_type.as_deref())?;
         }
+        limits::check_features(&bucket, &Wanted::of(&input))?;
+        check_customer_key!(input, input.server_side_encryption)?;
+        input.content_encoding = kept_encoding(input.content_encoding.take());
+        let customer_key = (input.sse_customer_algorithm.clone(), input.sse_customer_key_md5.clone());
         let mut verifier = Verifier::for_object(&input, &headers, trailing_headers)?;
         let body = input.body.take();
+        let algorithm = sums::announced(&headers, input.checksum_algorithm.as_ref());
+        let acl = self.new_acl(&bucket, &acl_asked!(input), &requester.principal).await?;
         let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester };
-        let upload = Upload::new(mutation, &input, length);
+        let upload = Upload::new(mutation, &input, length, acl)?;
 
-        let mut write = self.begin_object(&upload.mutation.bucket, input, length);
+        let bucket = Arc::clone(&upload.mutation.bucket);
+        let mut write = self.begin_object(&bucket, input, length, upload.canned(), algorithm);
         let (opened, fed) = tokio::join!(upload.mutation.open(), write.feed(body, length, &mut verifier));
         let verified = fed.and_then(|()| verifier.finish());
         let (id, checksum) = match (opened, verified) {
@@ -67,29 +86,49 @@ impl Gateway {
                 return Err(refusal.unwrap_or_else(|| error.into()));
             }
         };
-        match write.commit(upload.order).await {
-            Ok((outputs, rest)) => upload.acknowledge(id, outputs, rest, checksum).await,
+        let (key, decides) = (&upload.mutation.key, bucket.primary().store.features.conditional_writes);
+        let _turn = match self.turn(&bucket, key, decides, &upload.conditions).await {
+            Ok(turn) => turn,
+            Err(error) => {
+                write.give_up().await;
+                upload.mutation.abandon(id).await;
+                return Err(error);
+            }
+        };
+        match write.commit(upload.order()).await {
+            Ok((outputs, rest)) => {
+                let mut answer = upload.acknowledge(id, outputs, rest, checksum).await?;
+                name_customer_key!(answer.output, customer_key.0, customer_key.1);
+                Ok(answer)
+            }
             Err(refused) => Err(upload.mutation.refused(id, refused).await),
         }
     }
 
-    fn begin_object(&self, bucket: &Bucket, input: PutObjectInput, length: u64) -> Write<PutObjectOutput> {
+    fn begin_object(
+        &self,
+        bucket: &Bucket,
+        input: PutObjectInput,
+        length: u64,
+        canned: Option<ObjectCannedACL>,
+        algorithm: Option<ChecksumAlgorithm>,
+    ) -> Write<PutObjectOutput> {
         let primary = bucket.primary().replica.clone();
         let config = Arc::clone(&bucket.config);
-        let public = bucket.is_public(&input.key);
         let put = move |place: &crate::placement::Place, body| {
-            let mut input = without_body(&input);
-            input.bucket = place.bucket.to_string();
-            input.body = Some(body);
-            if place.replica != primary {
-                (input.if_match, input.if_none_match) = (None, None); // The primary has decided.
+            let features = &place.store.features;
+            let mut put = without_body(&input);
+            put.bucket = place.bucket.to_string();
+            put.body = Some(body);
+            if place.replica != primary || !features.conditional_writes {
+                (put.if_match, put.if_none_match) = (None, None); // The primary, or relais, has decided.
             }
-            if public && input.acl.is_none() {
-                input.acl = Some(ObjectCannedACL::from_static(ObjectCannedACL::PUBLIC_READ));
+            put.acl = canned.clone().filter(|_| features.acls);
+            sums::tell!(put, input, algorithm, features);
+            if put.server_side_encryption.is_none() && put.sse_customer_algorithm.is_none() {
+                put.server_side_encryption = default_encryption(&config, features);
             }
-            if input.server_side_encryption.is_none() && input.sse_customer_algorithm.is_none() {
-                input.server_side_encryption = config.encryption.clone().map(ServerSideEncryption::from);
-            }
+            let input = put;
             let s3 = Arc::clone(&place.store.s3);
             let call: futures::future::BoxFuture<'static, _> =
                 Box::pin(async move { Ok(s3.put_object(request(input)).await?.output) });
@@ -102,28 +141,42 @@ impl Gateway {
 /// What is known of an object before its bytes are.
 struct Upload {
     mutation: Mutation,
-    order: Order,
+    conditions: Conditions,
     facts: ObjectFacts,
-    acl: Option<String>,
+    acl: Option<Acl>,
+    acl_text: Option<String>,
     derived_from: Option<relais_model::DerivedFrom>,
 }
 
 impl Upload {
-    fn new(mutation: Mutation, input: &PutObjectInput, length: u64) -> Self {
-        let conditional = input.if_match.is_some() || input.if_none_match.is_some();
-        let public = mutation.bucket.is_public(&input.key).then(|| ObjectCannedACL::PUBLIC_READ.to_owned());
-        Self {
-            order: if conditional { Order::PrimaryFirst } else { Order::AllAtOnce },
+    fn new(mutation: Mutation, input: &PutObjectInput, length: u64, acl: Option<Acl>) -> S3Result<Self> {
+        let (if_match, if_none_match) = (input.if_match.clone(), input.if_none_match.clone());
+        let acl_text = acl.as_ref().map(serde_json::to_string).transpose().map_err(GatewayError::Kept)?;
+        let owner = acl.as_ref().map_or(&mutation.requester.principal, |acl| &acl.owner).clone();
+        Ok(Self {
+            conditions: Conditions { if_match, if_none_match, ..Default::default() },
+            acl,
+            acl_text,
             facts: ObjectFacts {
                 size: length,
                 etag: String::new(), // The primary will say.
                 content_type: input.content_type.clone(),
-                owner: mutation.requester.principal.clone(),
+                owner,
             },
-            acl: input.acl.as_ref().map(|acl| acl.as_str().to_owned()).or(public),
             derived_from: derived_from(input.metadata.as_ref()),
             mutation,
-        }
+        })
+    }
+
+    /// Under a condition the primary commits first, since it may refuse.
+    fn order(&self) -> Order {
+        if self.conditions.is_empty() { Order::AllAtOnce } else { Order::PrimaryFirst }
+    }
+
+    /// What stores are told of the ACL; nothing of a private one, which is what all make by themselves.
+    fn canned(&self) -> Option<ObjectCannedACL> {
+        let public = self.mutation.bucket.is_public(self.mutation.key.as_str());
+        canned(self.acl.as_ref(), public)
     }
 
     async fn acknowledge(
@@ -134,14 +187,24 @@ impl Upload {
         checksum: Checksum,
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let current = outputs.len();
+        let Mutation { gateway, bucket, key, .. } = self.mutation.clone();
+        let mut ids: Vec<Option<String>> = outputs.iter().map(|output| output.version_id.clone()).collect();
+        let acl = self.acl_text.clone();
+        gateway.remember_version(&bucket, &key, &ids, acl.as_deref()).await?;
         let mut output = outputs.into_iter().next().unwrap_or_default();
         let etag = output.e_tag.clone().map(ETag::into_value).unwrap_or_default();
         let object = Some(ObjectFacts { etag, ..self.facts });
-        let change = Change { object, acl: self.acl, derived_from: self.derived_from, current };
+        let change = Change { object, acl: self.acl_text, derived_from: self.derived_from, current };
         self.mutation.apply(id, change).await?;
         let status = if rest.is_empty() { "COMPLETED" } else { "PENDING" };
         if !rest.is_empty() {
-            self.mutation.settle_after(rest.finish());
+            self.mutation.settle_after(async move {
+                let late = rest.finish().await;
+                ids.extend(late.into_iter().map(|output| output?.version_id));
+                if let Err(error) = gateway.remember_version(&bucket, &key, &ids, acl.as_deref()).await {
+                    tracing::warn!(%error, "a version's ids on late replicas are not recorded");
+                }
+            });
         }
         answer!(output, checksum);
         let mut response = S3Response::new(output);
@@ -150,11 +213,39 @@ impl Upload {
     }
 }
 
-/// The request for one place, still without its body. Checksums were compared here, and a store that was told of one in
-/// a trailer would wait for the trailer; so none is passed on. Every field stands here: a new one must be decided on.
+/// The encoding of the content alone: how it was sent is over once it is here.
+fn kept_encoding(encoding: Option<String>) -> Option<String> {
+    let encoding = encoding?;
+    let kept = encoding.split(',').map(str::trim).filter(|one| !one.eq_ignore_ascii_case("aws-chunked"));
+    Some(kept.collect::<Vec<_>>().join(", ")).filter(|kept| !kept.is_empty())
+}
+
+/// The canned ACL that stores are told.
+pub(crate) fn canned(acl: Option<&Acl>, public: bool) -> Option<ObjectCannedACL> {
+    let asked = acl.map(Acl::nearest_canned).filter(|canned| *canned != ObjectCannedACL::PRIVATE);
+    let canned = asked.or(public.then_some(ObjectCannedACL::PUBLIC_READ));
+    canned.map(ObjectCannedACL::from_static)
+}
+
+/// The encryption that the bucket's configuration wants of this store, if the store can do it.
+pub(crate) fn default_encryption(
+    config: &crate::config::BucketConfig,
+    features: &Features,
+) -> Option<ServerSideEncryption> {
+    let wanted = config.encryption.clone()?;
+    let can = if wanted == ServerSideEncryption::AES256 {
+        features.encryption_aes256
+    } else {
+        features.encryption_kms
+    };
+    can.then(|| wanted.into())
+}
+
+/// The request for one place, still without its body, checksums and ACL. Every field stands here: a new one must be decided
+/// on.
 fn without_body(input: &PutObjectInput) -> PutObjectInput {
     PutObjectInput {
-        acl: input.acl.clone(),
+        acl: None,
         body: None,
         bucket: input.bucket.clone(),
         bucket_key_enabled: input.bucket_key_enabled,
@@ -178,10 +269,10 @@ fn without_body(input: &PutObjectInput) -> PutObjectInput {
         content_type: input.content_type.clone(),
         expected_bucket_owner: None, // Owners are relais's own; a store's account means nothing to a client.
         expires: input.expires.clone(),
-        grant_full_control: input.grant_full_control.clone(),
-        grant_read: input.grant_read.clone(),
-        grant_read_acp: input.grant_read_acp.clone(),
-        grant_write_acp: input.grant_write_acp.clone(),
+        grant_full_control: None,
+        grant_read: None,
+        grant_read_acp: None,
+        grant_write_acp: None,
         if_match: input.if_match.clone(),
         if_none_match: input.if_none_match.clone(),
         key: input.key.clone(),

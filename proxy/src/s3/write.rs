@@ -155,14 +155,13 @@ impl<T> Rest<T> {
         self.puts.is_empty()
     }
 
-    /// Lets the remaining places commit, and waits for them. What failed is settled later, so nothing is reported.
-    pub(crate) async fn finish(mut self) {
+    /// Lets the remaining places commit, waits for them, and gives back what they answered. What failed is settled later.
+    pub(crate) async fn finish(mut self) -> Vec<Option<T>> {
         for index in self.required..self.required + self.puts.len() {
             self.tee.finish(index, self.held.clone()).await;
         }
-        for put in self.puts {
-            let _ = put.await; // Whether this place has the object is what settling asks the place itself.
-        }
+        // Whether a place has the object is what settling asks the place itself.
+        futures::future::join_all(self.puts).await.into_iter().map(|put| put.ok()?.ok()).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod node;
+mod surface;
 
 use futures::StreamExt;
 use relais_model::{EventKind, ReplicaState, WriteMode};

@@ -11,11 +11,11 @@ use futures::TryStreamExt;
 use relais_catalog::{Catalog, EventLog};
 use relais_events::{Bus, BusError, EmbeddedBus, Subscription};
 use relais_model::{ByteSize, Event, ReplicaState, WriteMode};
-use relais_proxy::{BucketConfig, Config, Gateway, Parts};
+use relais_proxy::{AccessConfig, BucketConfig, Config, Gateway, Parts};
 use relais_stores::{Config as StoresConfig, FolderConfig, Store, StoreConfig, Stores, request};
 use s3s::dto::{
     CopyObjectInput, CopySource, CreateMultipartUploadInput, DeleteObjectInput, GetObjectInput,
-    PutObjectInput, StreamingBlob, UploadPartInput,
+    GetObjectTaggingInput, ListObjectVersionsInput, PutObjectInput, StreamingBlob, Tag, UploadPartInput,
 };
 use s3s::{S3, S3ErrorCode, S3Request, StdError};
 use tokio::sync::Mutex;
@@ -50,6 +50,11 @@ struct Log(EventLog);
 
 impl Node {
     pub(crate) async fn start(write_mode: WriteMode) -> Self {
+        Self::start_with(write_mode, true).await
+    }
+
+    /// The same over stores that may not honour conditions of writes.
+    pub(crate) async fn start_with(write_mode: WriteMode, conditional: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let names = ["first", "second"];
         let config: StoresConfig = names
@@ -64,7 +69,12 @@ impl Node {
             (*name, Arc::new(Switch::over(Arc::clone(&store.s3))))
         };
         let switches: Vec<_> = names.iter().map(switch).collect();
-        let store = |(name, switch): &(&str, Arc<Switch>)| Store::over(name.parse().unwrap(), switch.clone());
+        let store = |(name, switch): &(&str, Arc<Switch>)| {
+            let mut store = Store::over(name.parse().unwrap(), switch.clone());
+            store.features.conditional_writes = conditional;
+            store.features.conditional_deletes = conditional;
+            store
+        };
         let stores: Stores = switches.iter().map(store).collect();
 
         let url = format!("sqlite://{}/catalog.db?mode=rwc", folder.path().display());
@@ -73,6 +83,7 @@ impl Node {
         let small = BucketConfig { object_bytes_max: Some(ByteSize(10)), ..bucket(SMALL_BUCKET, write_mode) };
         let parts = Parts {
             config: &proxy_config(),
+            access: &AccessConfig::default(),
             buckets: &[bucket(BUCKET, write_mode), small, bucket("*", write_mode)],
             stores: &stores,
             catalog: &catalog,
@@ -94,6 +105,20 @@ impl Node {
     /// What a store really holds, read from its files.
     pub(crate) fn bytes(&self, store: &str, key: &str) -> Option<String> {
         std::fs::read_to_string(self.folder.path().join(store).join(BUCKET).join(key)).ok()
+    }
+
+    /// How many versions of a key a store has.
+    pub(crate) async fn versions(&self, store: &str, key: &str) -> usize {
+        let input =
+            ListObjectVersionsInput { bucket: BUCKET.into(), prefix: Some(key.into()), ..Default::default() };
+        let listed = self.switch(store).list_object_versions(request(input)).await.unwrap().output;
+        listed.versions.unwrap_or_default().len()
+    }
+
+    /// The tags of a key in a store.
+    pub(crate) async fn tags(&self, store: &str, key: &str) -> Vec<Tag> {
+        let input = GetObjectTaggingInput { bucket: BUCKET.into(), key: key.into(), ..Default::default() };
+        self.switch(store).get_object_tagging(request(input)).await.unwrap().output.tag_set
     }
 
     pub(crate) async fn next_event(&self) -> Event {

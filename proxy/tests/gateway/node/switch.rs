@@ -51,12 +51,18 @@ switched! {
     create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
     delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
     delete_object(DeleteObjectInput) -> DeleteObjectOutput;
+    delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput;
+    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
     get_object(GetObjectInput) -> GetObjectOutput;
+    get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
     head_bucket(HeadBucketInput) -> HeadBucketOutput;
     head_object(HeadObjectInput) -> HeadObjectOutput;
     list_buckets(ListBucketsInput) -> ListBucketsOutput;
+    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput;
     list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
     list_parts(ListPartsInput) -> ListPartsOutput;
+    put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput;
     put_object(PutObjectInput) -> PutObjectOutput;
+    put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput;
     upload_part(UploadPartInput) -> UploadPartOutput;
 }

@@ -1,0 +1,194 @@
+//! The decision: may this identity do that.
+//!
+//! An explicit Deny of the bucket's policy wins; then whoever is allowed by ownership, by the policy, by an ACL or by
+//! `public_read` may. Everything else is refused. The root key and relais's own parts are not asked.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use relais_model::{Identity, ObjectKey};
+use relais_stores::{is_outage, request};
+use s3s::dto::GetObjectTaggingInput;
+use s3s::{S3ErrorCode, S3Result, s3_error};
+
+use super::acl::{Acl, Permission, Who};
+use super::action::{Action, Scope};
+use super::context::{Facts, Tags};
+use super::policy::{Asked, Policy, Principal, Verdict};
+use super::rules::Rules;
+use crate::background::settle;
+use crate::gateway::{Gateway, key};
+use crate::placement::Bucket;
+
+/// What somebody wants to do.
+pub(crate) struct Question<'a> {
+    pub(crate) identity: &'a Identity,
+    /// Name of the operation of S3.
+    pub(crate) operation: &'a str,
+    pub(crate) bucket: &'a Bucket,
+    pub(crate) key: Option<&'a str>,
+    pub(crate) version: Option<&'a str>,
+    /// What conditions of policies may look at.
+    pub(crate) facts: Facts<'a>,
+}
+
+/// Operations on its policy that nothing but the loss of the bucket takes from its owner, or a wrong Deny would lock everyone
+/// out.
+const ALWAYS_THE_OWNERS: [&str; 3] = ["GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"];
+
+impl Gateway {
+    /// Refuses what is not allowed.
+    pub(crate) async fn authorise(&self, question: &Question<'_>) -> S3Result<()> {
+        if matches!(question.identity, Identity::Root | Identity::Service(_)) {
+            return Ok(());
+        }
+        let rules = self.rules(question.bucket).await?;
+        if self.allows(question, &rules).await? || self.is_nothing(question).await? {
+            return Ok(());
+        }
+        tracing::info!(
+            principal = question.identity.principal(),
+            operation = question.operation,
+            bucket = %question.bucket.name,
+            "refused"
+        );
+        Err(s3_error!(AccessDenied, "Access Denied"))
+    }
+
+    /// Whether this identity may list the key, and so may know that it is not there.
+    pub(crate) async fn may_list(&self, identity: &Identity, bucket: &Bucket, key: &str) -> S3Result<bool> {
+        if matches!(identity, Identity::Root | Identity::Service(_)) {
+            return Ok(true);
+        }
+        let prefix = utf8_percent_encode(key, NON_ALPHANUMERIC);
+        let uri = http::Uri::try_from(format!("/?prefix={prefix}")).unwrap_or_default();
+        let headers = http::HeaderMap::new();
+        let facts = Facts::new(&headers, &uri, None, identity);
+        let operation = "ListObjects";
+        let question = Question { identity, operation, bucket, key: None, version: None, facts };
+        let rules = self.rules(bucket).await?;
+        self.allows(&question, &rules).await
+    }
+
+    /// Whether what is refused is not there, and the one who asks may know: then the operation says so. That a bucket is
+    /// missing everybody may know.
+    async fn is_nothing(&self, question: &Question<'_>) -> S3Result<bool> {
+        let primary = question.bucket.primary();
+        let reads = matches!(question.operation, "GetObject" | "HeadObject");
+        if let Some(text) = question.key.filter(|_| reads && question.version.is_none()) {
+            let listed = self.may_list(question.identity, question.bucket, text).await?;
+            if listed && settle::head(primary, &key(text)?).await?.is_none() {
+                return Ok(true);
+            }
+        }
+        match crate::s3::head_bucket(primary).await {
+            Ok(()) => Ok(false),
+            Err(error) if is_outage(&error) => Err(error),
+            Err(error) => Ok(error.status_code().or_else(|| error.code().status_code())
+                == Some(http::StatusCode::NOT_FOUND)),
+        }
+    }
+
+    async fn allows(&self, question: &Question<'_>, rules: &Rules) -> S3Result<bool> {
+        let action = Action::of(question.operation, question.version.is_some());
+        let account = match question.identity {
+            Identity::Account(id) => Some(id.as_str()),
+            _ => None,
+        };
+        let owns_bucket = account == Some(rules.owner.as_str());
+        if owns_bucket && ALWAYS_THE_OWNERS.contains(&question.operation) {
+            return Ok(true);
+        }
+        if let Some((policy, _)) = &rules.policy {
+            let tags = self.tags_for(policy, question).await?;
+            let context = |name: &str| question.facts.values(name, &tags);
+            let asked = Asked {
+                principal: account.map_or(Principal::Anonymous, Principal::Account),
+                action: &action.name,
+                bucket: question.bucket.name.as_str(),
+                key: question.key,
+                context: &context,
+            };
+            let restricted = rules.block().restrict && policy.is_public();
+            match policy.decide(&asked) {
+                Verdict::Deny(_) => return Ok(false),
+                Verdict::Allow(_) if !restricted || owns_bucket => return Ok(true),
+                Verdict::Allow(_) | Verdict::Silent => {}
+            }
+        }
+        if self.is_configured_public(question) {
+            return Ok(true);
+        }
+        let of_object = question.key.is_some() && !matches!(action.grant, Some((Scope::Bucket, _)));
+        if owns_bucket && (!of_object || rules.acls_are_off()) {
+            return Ok(true);
+        }
+        let who = account.map_or(Who::Anonymous, Who::Account);
+        match action.grant {
+            Some((Scope::Bucket, permission)) => Ok(granted(rules, &rules.acl(), who, permission)),
+            _ if of_object => self.owns_or_is_granted(question, rules, who, &action).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// Objects may belong to others than their bucket does.
+    async fn owns_or_is_granted(
+        &self,
+        question: &Question<'_>,
+        rules: &Rules,
+        who: Who<'_>,
+        action: &Action,
+    ) -> S3Result<bool> {
+        let Some(text) = question.key else { return Ok(false) };
+        let key: ObjectKey = key(text)?;
+        let acl = self.acl_of(question.bucket, rules, &key, question.version).await?;
+        match action.grant {
+            Some((_, permission)) => Ok(granted(rules, &acl, who, permission)),
+            // Tags, locks and the like: for the object's owner, and for the bucket's.
+            None => Ok(matches!(who, Who::Account(id) if id == acl.owner || id == rules.owner)),
+        }
+    }
+
+    /// The object's tags, if the policy looks at them.
+    async fn tags_for(&self, policy: &Policy, question: &Question<'_>) -> S3Result<Tags> {
+        let Some(key) = question.key else { return Ok(Tags::new()) };
+        if !policy.looks_at("s3:existingobjecttag/") {
+            return Ok(Tags::new());
+        }
+        let primary = question.bucket.primary();
+        let input = GetObjectTaggingInput {
+            bucket: primary.bucket.to_string(),
+            key: key.to_owned(),
+            version_id: question.version.map(str::to_owned),
+            ..Default::default()
+        };
+        match primary.store.s3.get_object_tagging(request(input)).await {
+            Ok(found) => {
+                let tags = found.output.tag_set.into_iter();
+                Ok(tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect())
+            }
+            Err(error)
+                if matches!(
+                    error.code(),
+                    S3ErrorCode::NoSuchKey | S3ErrorCode::NoSuchVersion | S3ErrorCode::NoSuchBucket
+                ) =>
+            {
+                Ok(Tags::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_configured_public(&self, question: &Question<'_>) -> bool {
+        let reads = matches!(question.operation, "GetObject" | "HeadObject") && question.version.is_none();
+        reads && question.key.is_some_and(|key| question.bucket.is_public(key))
+    }
+}
+
+fn granted(rules: &Rules, acl: &Acl, who: Who<'_>, permission: Permission) -> bool {
+    if rules.acls_are_off() {
+        return matches!(who, Who::Account(id) if id == rules.owner);
+    }
+    match rules.block().ignore_acls {
+        true => acl.clone().without_public().allows(who, permission),
+        false => acl.allows(who, permission),
+    }
+}

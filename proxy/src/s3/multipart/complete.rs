@@ -1,0 +1,288 @@
+//! The end of a multipart upload: on the primary first, whose answer decides, then on the others.
+//!
+//! A completion may be asked for twice, since the answer to the first can get lost: the catalog remembers it, and gives the
+//! same answer again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use relais_model::ByteSize;
+use relais_stores::{Features, is_outage, request};
+use s3s::dto::{
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedMultipartUpload, CompletedPart,
+    CreateMultipartUploadInput, ETag, ListPartsInput,
+};
+use s3s::{S3Result, s3_error};
+use serde::{Deserialize, Serialize};
+
+use super::UploadId;
+use crate::access::acl::Acl;
+use crate::error::GatewayError;
+use crate::gateway::Gateway;
+use crate::placement::{Bucket, Place};
+use crate::s3::conditions::Conditions;
+use crate::s3::mutation::Mutation;
+use crate::s3::write::Refused;
+
+/// What the catalog keeps of an upload for those who come later.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(super) struct Details {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acl: Option<Acl>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) checksum_algorithm: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) checksum_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage_class: Option<String>,
+}
+
+impl Details {
+    pub(super) fn of(input: &CreateMultipartUploadInput, acl: Option<&Acl>) -> Self {
+        Self {
+            acl: acl.cloned(),
+            checksum_algorithm: input
+                .checksum_algorithm
+                .as_ref()
+                .map(|algorithm| algorithm.as_str().to_owned()),
+            checksum_type: input.checksum_type.as_ref().map(|kind| kind.as_str().to_owned()),
+            storage_class: input.storage_class.as_ref().map(|class| class.as_str().to_owned()),
+        }
+    }
+
+    pub(super) fn read(upload: &relais_catalog::Upload) -> Result<Self, GatewayError> {
+        Self::deserialize(&upload.details).map_err(GatewayError::Kept)
+    }
+}
+
+/// What a completion gave: what its repetition gives.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Outcome {
+    etag: Option<String>,
+    version_id: Option<String>,
+    crc32: Option<String>,
+    crc32c: Option<String>,
+    crc64nvme: Option<String>,
+    sha1: Option<String>,
+    sha256: Option<String>,
+    checksum_type: Option<String>,
+    encryption: Option<String>,
+    encryption_key: Option<String>,
+}
+
+/// One completion.
+pub(super) struct Completion {
+    pub(super) id: UploadId,
+    pub(super) details: Details,
+    pub(super) input: CompleteMultipartUploadInput,
+}
+
+impl Completion {
+    fn named(&self) -> &[CompletedPart] {
+        self.input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()).unwrap_or_default()
+    }
+
+    /// Refuses a list of parts that no store takes.
+    pub(super) fn check_parts(&self) -> S3Result<()> {
+        let numbers: Vec<_> = self.named().iter().map(|part| part.part_number).collect();
+        if numbers.is_empty() {
+            return Err(s3_error!(MalformedXML, "a completion names at least one part"));
+        }
+        if !numbers.is_sorted_by(|one, next| one < next) {
+            return Err(s3_error!(InvalidPartOrder, "the parts are not in the order of their numbers"));
+        }
+        Ok(())
+    }
+
+    fn conditions(&self) -> Conditions {
+        let (if_match, if_none_match) = (self.input.if_match.clone(), self.input.if_none_match.clone());
+        Conditions { if_match, if_none_match, ..Default::default() }
+    }
+
+    pub(super) fn answer(
+        &self,
+        gateway: &Gateway,
+        bucket: &Bucket,
+        outcome: Outcome,
+    ) -> CompleteMultipartUploadOutput {
+        let key = self.input.key.clone();
+        let location = key.parse().ok().and_then(|key| gateway.public_url(bucket, &key));
+        CompleteMultipartUploadOutput {
+            bucket: Some(bucket.name.to_string()),
+            checksum_crc32: outcome.crc32,
+            checksum_crc32c: outcome.crc32c,
+            checksum_crc64nvme: outcome.crc64nvme,
+            checksum_sha1: outcome.sha1,
+            checksum_sha256: outcome.sha256,
+            checksum_type: outcome.checksum_type.map(Into::into),
+            e_tag: outcome.etag.map(ETag::Strong),
+            server_side_encryption: outcome.encryption.map(Into::into),
+            ssekms_key_id: outcome.encryption_key,
+            location: location.or_else(|| Some(format!("/{}/{key}", bucket.name))),
+            key: Some(key),
+            version_id: outcome.version_id,
+            ..Default::default()
+        }
+    }
+
+    async fn at(
+        &self,
+        place: &Place,
+        upload_id: String,
+        decides: bool,
+    ) -> S3Result<CompleteMultipartUploadOutput> {
+        let features = &place.store.features;
+        let asked = &self.input;
+        let mut input = CompleteMultipartUploadInput {
+            bucket: place.bucket.to_string(),
+            upload_id,
+            multipart_upload: asked.multipart_upload.clone().map(|upload| parts_for(features, upload)),
+            key: asked.key.clone(),
+            sse_customer_algorithm: asked.sse_customer_algorithm.clone(),
+            sse_customer_key: asked.sse_customer_key.clone(),
+            sse_customer_key_md5: asked.sse_customer_key_md5.clone(),
+            ..Default::default()
+        };
+        if decides && features.conditional_writes {
+            (input.if_match, input.if_none_match) = (asked.if_match.clone(), asked.if_none_match.clone());
+        }
+        if features.checksums {
+            input.checksum_crc32.clone_from(&asked.checksum_crc32);
+            input.checksum_crc32c.clone_from(&asked.checksum_crc32c);
+            input.checksum_crc64nvme.clone_from(&asked.checksum_crc64nvme);
+            input.checksum_sha1.clone_from(&asked.checksum_sha1);
+            input.checksum_sha256.clone_from(&asked.checksum_sha256);
+            input.checksum_type.clone_from(&asked.checksum_type);
+        }
+        let output = place.store.s3.complete_multipart_upload(request(input)).await?.output;
+        match output.future {
+            Some(later) => later.await, // A store may answer before it is done, and say how it went at the end.
+            None => Ok(output),
+        }
+    }
+}
+
+impl Mutation {
+    /// Completes on the primary first: its answer decides, and the others follow it.
+    pub(super) async fn complete(self, completion: Completion) -> S3Result<CompleteMultipartUploadOutput> {
+        let mut places = completion.id.places(&self.bucket).into_iter();
+        let (primary, own_id) = places.next().ok_or(GatewayError::UploadId)?;
+        self.check_size(&primary, &own_id, &completion).await?;
+        let id = self.open().await?;
+        let decides = primary.store.features.conditional_writes;
+        let turn = self.gateway.turn(&self.bucket, &self.key, decides, &completion.conditions()).await;
+        let _turn = match turn {
+            Ok(turn) => turn,
+            Err(error) => {
+                self.abandon(id).await;
+                return Err(error);
+            }
+        };
+        let completed = match completion.at(&primary, own_id, true).await {
+            Ok(completed) => completed,
+            Err(error) => {
+                let in_doubt = is_outage(&error);
+                return Err(self.refused(id, Refused { error, in_doubt }).await);
+            }
+        };
+        let others: Vec<_> = places.collect();
+        let calls = others.iter().map(|(place, own_id)| completion.at(place, own_id.clone(), false));
+        let outcomes = futures::future::join_all(calls).await;
+        let refusal = outcomes.iter().zip(&others).find_map(super::failed);
+        if let Some(error) = refusal.filter(|_| self.bucket.required() > 1) {
+            return Err(self.refused(id, Refused { error, in_doubt: true }).await);
+        }
+        // The version's id at each place that is done.
+        let versions = outcomes.into_iter().map(|outcome| outcome.map(|output| output.version_id).ok());
+        let mut done: BTreeMap<_, _> =
+            others.into_iter().map(|(place, _)| place.replica).zip(versions).collect();
+        done.insert(primary.replica.clone(), Some(completed.version_id.clone()));
+        let id_at = |place: &Place| done.get(&place.replica).cloned().flatten();
+        let ids: Vec<_> = self.bucket.places.iter().map(id_at).collect();
+        let current = ids.iter().take_while(|id| id.is_some()).count();
+        let ids: Vec<_> = ids.into_iter().map(Option::flatten).collect();
+        let acl = completion.details.acl.as_ref().map(serde_json::to_string).transpose();
+        let acl = acl.map_err(GatewayError::Kept)?;
+        self.gateway.remember_version(&self.bucket, &self.key, &ids, acl.as_deref()).await?;
+        self.apply_as_found(id, completed.e_tag.clone(), acl, current).await?;
+        let outcome = outcome(completed);
+        let answer = completion.answer(&self.gateway, &self.bucket, outcome.clone());
+        self.remember_outcome(&completion.input.upload_id, &outcome).await;
+        if current < self.bucket.places.len() {
+            self.settle_after(std::future::ready(()));
+        }
+        Ok(answer)
+    }
+
+    /// The object is there whatever becomes of this; only a repetition would not be answered.
+    async fn remember_outcome(&self, upload_id: &str, outcome: &Outcome) {
+        let remembered = match serde_json::to_value(outcome) {
+            Ok(outcome) => {
+                self.gateway.uploads.complete(upload_id, outcome).await.map_err(GatewayError::from)
+            }
+            Err(error) => Err(GatewayError::Kept(error)),
+        };
+        if let Err(error) = remembered {
+            tracing::warn!(%error, "the end of a multipart upload is not recorded");
+        }
+    }
+
+    /// Refuses an upload whose parts together are larger than the bucket allows, and aborts it: nothing is left behind.
+    async fn check_size(&self, primary: &Place, own_id: &str, completion: &Completion) -> S3Result<()> {
+        let Some(limit) = self.bucket.config.object_bytes_max else { return Ok(()) };
+        let named: BTreeSet<_> = completion.named().iter().filter_map(|part| part.part_number).collect();
+        let (mut total, mut marker) = (0, None);
+        loop {
+            let list = ListPartsInput {
+                bucket: primary.bucket.to_string(),
+                key: completion.input.key.clone(),
+                upload_id: own_id.to_owned(),
+                part_number_marker: marker,
+                ..Default::default()
+            };
+            let listed = primary.store.s3.list_parts(request(list)).await?.output;
+            for part in listed.parts.unwrap_or_default() {
+                if part.part_number.is_some_and(|number| named.contains(&number)) {
+                    total += part.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+                }
+            }
+            if ByteSize(total) > limit {
+                self.gateway.abort_places(&completion.id, &self.bucket).await;
+                self.gateway.uploads.remove(&completion.input.upload_id).await.map_err(GatewayError::from)?;
+                return Err(GatewayError::TooLarge { limit }.into());
+            }
+            marker = listed.next_part_number_marker.filter(|_| listed.is_truncated == Some(true));
+            if marker.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn outcome(completed: CompleteMultipartUploadOutput) -> Outcome {
+    Outcome {
+        etag: completed.e_tag.map(ETag::into_value),
+        version_id: completed.version_id,
+        crc32: completed.checksum_crc32,
+        crc32c: completed.checksum_crc32c,
+        crc64nvme: completed.checksum_crc64nvme,
+        sha1: completed.checksum_sha1,
+        sha256: completed.checksum_sha256,
+        checksum_type: completed.checksum_type.map(|kind| kind.as_str().to_owned()),
+        encryption: completed.server_side_encryption.map(|kind| kind.as_str().to_owned()),
+        encryption_key: completed.ssekms_key_id,
+    }
+}
+
+/// A store that was not told of checksums with the parts cannot compare any now.
+fn parts_for(features: &Features, upload: CompletedMultipartUpload) -> CompletedMultipartUpload {
+    if features.checksums {
+        return upload;
+    }
+    let plain = |part: CompletedPart| CompletedPart {
+        e_tag: part.e_tag,
+        part_number: part.part_number,
+        ..Default::default()
+    };
+    CompletedMultipartUpload { parts: upload.parts.map(|parts| parts.into_iter().map(plain).collect()) }
+}

@@ -1,0 +1,163 @@
+//! Settings of one object: tags, retention, legal hold, restoring from an archive.
+//!
+//! Tags are part of what settling keeps equal and what events tell, so they go through the journal. The others are written
+//! to every replica as bucket settings are.
+
+use std::future::Future;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use relais_model::EventKind;
+use relais_stores::is_outage;
+use s3s::dto::{
+    DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectLegalHoldInput, GetObjectLegalHoldOutput,
+    GetObjectRetentionInput, GetObjectRetentionOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
+    PutObjectLegalHoldInput, PutObjectLegalHoldOutput, PutObjectRetentionInput, PutObjectRetentionOutput,
+    PutObjectTaggingInput, PutObjectTaggingOutput, RestoreObjectInput, RestoreObjectOutput, Tag,
+};
+use s3s::{S3Request, S3Response, S3Result};
+
+use super::checked::{check_legal_hold, check_retention};
+use super::mutation::Mutation;
+use super::replicas::at;
+use super::versions::VersionIds;
+use super::write::Refused;
+use crate::gateway::{Gateway, key, requester};
+use crate::placement::Place;
+
+/// Read from the primary.
+macro_rules! read {
+    ($method:ident, $operation:ident, $input:ident, $output:ident) => {
+        pub(super) async fn $method(&self, asked: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            let bucket = self.bucket(&asked.input.bucket)?;
+            key(&asked.input.key)?;
+            at!(bucket.primary(), $operation, $input, asked.input).await
+        }
+    };
+}
+
+/// Written to every replica that has the version, without a trace in the journal.
+macro_rules! write {
+    ($method:ident, $operation:ident, $input:ident, $output:ident, $check:expr) => {
+        pub(super) async fn $method(&self, asked: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            let (bucket, input) = (self.bucket(&asked.input.bucket)?, asked.input);
+            $check(&input)?;
+            let ids = self.version_ids(&bucket, &key(&input.key)?, input.version_id.as_deref()).await?;
+            let owner = std::sync::Arc::clone(&bucket);
+            let write = move |place: Place| {
+                let version = ids.at(&owner, &place);
+                let input = $input { version_id: version.clone().flatten(), ..input.clone() };
+                let call = at!(place, $operation, $input, input);
+                async move {
+                    if version.is_some() { call.await } else { Ok(S3Response::new($output::default())) }
+                }
+            };
+            self.on_every_replica(bucket, write).await
+        }
+    };
+}
+
+/// Written to every replica that has the version, by way of the journal.
+macro_rules! mutate {
+    ($method:ident, $operation:ident, $input:ident, $output:ident, $kind:ident) => {
+        pub(super) async fn $method(&self, asked: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            let (bucket, requester) = (self.bucket(&asked.input.bucket)?, requester(&asked));
+            let (key, input) = (key(&asked.input.key)?, asked.input);
+            let ids = self.version_ids(&bucket, &key, input.version_id.as_deref()).await?;
+            let mutation = Mutation { gateway: self.clone(), bucket, key, kind: EventKind::$kind, requester };
+            let write = move |place: Place, version_id| {
+                let input = $input { version_id, ..input.clone() };
+                at!(place, $operation, $input, input)
+            };
+            self.to_its_end(async move { mutation.set(&ids, None, write).await }).await
+        }
+    };
+}
+
+fn unchecked<T>(_: &T) -> S3Result<()> {
+    Ok(())
+}
+
+impl Gateway {
+    read!(tags, get_object_tagging, GetObjectTaggingInput, GetObjectTaggingOutput);
+    read!(retention, get_object_retention, GetObjectRetentionInput, GetObjectRetentionOutput);
+    read!(legal_hold, get_object_legal_hold, GetObjectLegalHoldInput, GetObjectLegalHoldOutput);
+    write!(
+        set_retention,
+        put_object_retention,
+        PutObjectRetentionInput,
+        PutObjectRetentionOutput,
+        |input: &PutObjectRetentionInput| check_retention(input.retention.as_ref())
+    );
+    write!(
+        set_legal_hold,
+        put_object_legal_hold,
+        PutObjectLegalHoldInput,
+        PutObjectLegalHoldOutput,
+        |input: &PutObjectLegalHoldInput| check_legal_hold(input.legal_hold.as_ref())
+    );
+    write!(restore, restore_object, RestoreObjectInput, RestoreObjectOutput, unchecked);
+    mutate!(set_tags, put_object_tagging, PutObjectTaggingInput, PutObjectTaggingOutput, PutTags);
+    mutate!(
+        remove_tags,
+        delete_object_tagging,
+        DeleteObjectTaggingInput,
+        DeleteObjectTaggingOutput,
+        DeleteTags
+    );
+}
+
+/// Tags as a header says them.
+pub(crate) fn tagging_header(tags: &[Tag]) -> Option<String> {
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pairs = tags.iter().filter_map(|tag| {
+        Some(format!("{}={}", encode(tag.key.as_deref()?), encode(tag.value.as_deref().unwrap_or(""))))
+    });
+    let header = pairs.collect::<Vec<_>>().join("&");
+    (!header.is_empty()).then_some(header)
+}
+
+impl Mutation {
+    /// Changes a setting of the object on every replica, the primary first: its answer is the client's. An ACL is recorded
+    /// with it.
+    pub(super) async fn set<T, F>(
+        self,
+        ids: &VersionIds,
+        acl: Option<String>,
+        write: impl Fn(Place, Option<String>) -> F,
+    ) -> S3Result<S3Response<T>>
+    where
+        F: Future<Output = S3Result<S3Response<T>>>,
+    {
+        let id = self.open().await?;
+        let bucket = std::sync::Arc::clone(&self.bucket);
+        let at = |place: &Place| ids.at(&bucket, place).map(|version| write(place.clone(), version));
+        let primary = at(bucket.primary()).expect("the primary has every version that clients can name");
+        let answer = match primary.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let in_doubt = is_outage(&error);
+                return Err(self.refused(id, Refused { error, in_doubt }).await);
+            }
+        };
+        let others = bucket.places[1..].iter().map(|place| {
+            let call = at(place);
+            async move {
+                match call {
+                    Some(call) => call.await.map(drop),
+                    None => Ok(()),
+                }
+            }
+        });
+        let outcomes = futures::future::join_all(others).await;
+        let current = 1 + outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
+        let required = outcomes.into_iter().take(bucket.required() - 1);
+        if let Some(error) = required.filter_map(Result::err).next() {
+            return Err(self.refused(id, Refused { error, in_doubt: true }).await);
+        }
+        self.apply_setting(id, current, acl).await?;
+        if current < bucket.places.len() {
+            self.settle_after(std::future::ready(()));
+        }
+        Ok(answer)
+    }
+}
