@@ -10,7 +10,8 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Crate to the crates of relais that it uses: the arrows of the map in ARCHITECTURE.md, all of them.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("relais-clients", &[]), // A client that the tests start; it knows relais by its address only.
     ("relais-model", &[]),
     ("relais-catalog", &["relais-model"]),
     ("relais-events", &["relais-model"]),
@@ -35,12 +36,11 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// What speaks to an outside system, and the one crate that may use it.
-const DOORS: [(&str, &str); 8] = [
+const DOORS: [(&str, &str); 7] = [
     ("aws-sdk-s3", "relais-stores"),
     ("image", "relais-thumbnail"),
     ("redis", "relais-events"),
     ("s3s-aws", "relais-stores"),
-    ("s3s-fs", "relais-stores"),
     ("sea-orm", "relais-catalog"),
     ("sea-orm-migration", "relais-catalog"),
     ("whisper-rs", "relais-transcription"),
@@ -170,4 +170,41 @@ fn documented_metrics(text: &str) -> BTreeSet<String> {
         name.starts_with("relais_").then(|| name.to_owned())
     };
     text.lines().filter_map(name).collect()
+}
+
+/// The name of each operation that s3s knows, and the table of those of the gateway.
+#[test]
+fn every_operation_of_s3_has_its_row_in_the_table_of_the_proxy() {
+    let metadata = MetadataCommand::new()
+        .manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .other_options(vec!["--offline".to_owned()])
+        .exec()
+        .expect("cargo, which runs this test, can read the manifests");
+    let s3s =
+        metadata.packages.iter().find(|package| package.name.as_str() == "s3s").expect("the proxy uses s3s");
+    let source = s3s.manifest_path.with_file_name("src").join("s3_trait.rs");
+    let source = fs::read_to_string(source).expect("s3s has its trait in this file");
+    let known: BTreeSet<&str> = source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("async fn ")?.split('(').next())
+        .filter(|name| *name != "post_object") // A put, with the key in the form.
+        .collect();
+    assert!(known.len() > 100, "the trait is read as it should be: {known:?}");
+
+    let table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("proxy/src/s3.rs")).unwrap();
+    let table = table.split("\noperations! {\n").nth(1).expect("the table begins so");
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("        ") && !line.trim_start().starts_with("//"))
+        .filter_map(|line| line.trim().split(['(', ';']).next())
+        .filter(|name| {
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || b"_0123456789".contains(&byte))
+        })
+        .collect();
+    let unique: BTreeSet<&str> = rows.iter().copied().collect();
+    assert_eq!(unique.len(), rows.len(), "an operation has one row");
+    let missing: Vec<_> = known.difference(&unique).collect();
+    let unknown: Vec<_> = unique.difference(&known).collect();
+    assert!(missing.is_empty() && unknown.is_empty(), "without a row: {missing:?}; not in s3s: {unknown:?}");
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use relais_model::{Identity, Secret};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
@@ -15,6 +16,7 @@ use s3s::{S3Request, S3Result, s3_error};
 
 use crate::gateway::Gateway;
 use crate::observe::Connection;
+use crate::placement::Bucket;
 use context::Facts;
 use decide::Question;
 
@@ -89,16 +91,9 @@ impl S3Access for Access {
         let Ok(bucket) = self.gateway.bucket(bucket) else { return Ok(()) }; // The operation will say that there is none.
         let headers = context.headers();
         let facts = Facts::new(headers, context.uri(), connection, &identity);
-        if let Some(expected) = headers.get("x-amz-expected-bucket-owner")
-            && self.gateway.rules(&bucket).await?.owner.as_bytes() != expected.as_bytes()
-        {
-            return Err(s3_error!(
-                AccessDenied,
-                "the bucket belongs to another account than the request expects"
-            ));
-        }
+        self.check_owner(&bucket, headers.get("x-amz-expected-bucket-owner")).await?;
         if ASKED_LATER.contains(&operation) {
-            return Ok(());
+            return self.gateway.authorise_later(&identity, &bucket).await;
         }
         let version = facts.query("versionId");
         let version = version.as_deref();
@@ -111,7 +106,8 @@ impl S3Access for Access {
         let identity = asked.extensions.get::<Identity>().cloned().unwrap_or(Identity::Anonymous);
         let bucket = self.gateway.bucket(&asked.input.bucket)?;
         let connection = asked.extensions.get::<Connection>().copied();
-        let facts = Facts::new(&asked.headers, &asked.uri, connection, &identity);
+        let mut facts = Facts::new(&asked.headers, &asked.uri, connection, &identity);
+        facts.form_acl = asked.input.acl.as_ref().map(|acl| acl.as_str());
         let key = Some(asked.input.key.as_str());
         let operation = "PostObject";
         let question =
@@ -131,6 +127,15 @@ impl Access {
         }
     }
 
+    /// A request may say whose bucket it takes this for.
+    async fn check_owner(&self, bucket: &Bucket, expected: Option<&HeaderValue>) -> S3Result<()> {
+        let Some(expected) = expected else { return Ok(()) };
+        if self.gateway.rules(bucket).await?.owner.as_bytes() == expected.as_bytes() {
+            return Ok(());
+        }
+        Err(s3_error!(AccessDenied, "the bucket belongs to another account than the request expects"))
+    }
+
     /// What is copied has to be readable.
     async fn check_copy_source(&self, identity: &Identity, facts: Facts<'_>) -> S3Result<()> {
         let Some(header) = facts.headers.get("x-amz-copy-source") else { return Ok(()) };
@@ -140,6 +145,7 @@ impl Access {
             return Ok(());
         };
         let Ok(bucket) = self.gateway.bucket(&bucket) else { return Ok(()) };
+        self.check_owner(&bucket, facts.headers.get("x-amz-source-expected-bucket-owner")).await?;
         let question = Question {
             identity,
             operation: "GetObject",

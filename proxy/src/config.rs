@@ -22,8 +22,9 @@ pub struct Config {
     pub region: String,
     /// Whether signatures of version 2 are taken too.
     pub signature_v2: bool,
-    /// Base of public URLs of objects whose primary store has none of its own.
-    pub public_url: Option<String>,
+    /// Addresses at which clients reach relais through a proxy in front of it. The first is the base of public URLs of objects
+    /// whose primary store has none of its own.
+    pub public_urls: Vec<String>,
     /// Requests worked on at once; more are told to slow down.
     pub requests_in_flight_max: usize,
     /// Largest file of a POST form, which is held in memory while its policy is checked.

@@ -65,6 +65,11 @@ fn bucket(gateway: &Gateway, request: &Request) -> Option<Arc<Bucket>> {
     let path = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or("");
     let host = text(request.headers(), &http::header::HOST).unwrap_or_default();
     let label = host.split('.').next().unwrap_or("");
+    let below = host.split(':').next().and_then(|host| host.split_once('.'));
+    let by_host = below.filter(|(_, domain)| gateway.domains.iter().any(|known| known == domain));
+    if let Some(bucket) = by_host.and_then(|(label, _)| gateway.bucket(label).ok()) {
+        return Some(bucket);
+    }
     let found = [label, path].into_iter().find_map(|name| {
         let name = name.parse().ok()?;
         gateway.placement.named().find(|bucket| bucket.name == name).cloned()

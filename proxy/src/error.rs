@@ -45,7 +45,7 @@ pub(crate) enum GatewayError {
     Acl(#[source] AclError),
     #[error("what the catalog keeps of a bucket cannot be read")]
     Kept(#[source] serde_json::Error),
-    #[error("no store of this bucket can do this: {0}")]
+    #[error("a store of this bucket cannot do this: {0}")]
     Unable(&'static str),
     #[error("the upload id is not one of this server")]
     UploadId,
@@ -66,7 +66,8 @@ impl GatewayError {
             Self::ContentType { .. } => S3ErrorCode::InvalidArgument,
             Self::Incomplete { .. } | Self::TooLong { .. } => S3ErrorCode::IncompleteBody,
             Self::Digest { .. } => S3ErrorCode::BadDigest,
-            Self::DigestUnreadable { .. } => S3ErrorCode::InvalidDigest,
+            Self::DigestUnreadable { algorithm: "content-md5" } => S3ErrorCode::InvalidDigest,
+            Self::DigestUnreadable { .. } => S3ErrorCode::InvalidRequest,
             Self::Body(error) => body_code(error),
             Self::ReplicaLost { .. } | Self::Catalog(_) => S3ErrorCode::ServiceUnavailable,
             Self::Policy(error) => error.code(),

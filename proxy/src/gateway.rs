@@ -74,6 +74,8 @@ pub struct Shared {
     pub(crate) tokens: Sealer,
     pub(crate) region: String,
     public_url: Option<String>,
+    /// Below which a host names a bucket.
+    pub(crate) domains: Vec<String>,
     /// Told when an event waits to be published.
     pub(crate) published_soon: Notify,
     /// Told when a replica waits to be settled.
@@ -113,7 +115,8 @@ impl Gateway {
             sealer: Sealer::new(parts.secret_key, "multipart upload id"),
             tokens: Sealer::new(parts.secret_key, "continuation token"),
             region: parts.config.region.clone(),
-            public_url: parts.config.public_url.clone(),
+            domains: parts.config.domains.clone(),
+            public_url: parts.config.public_urls.first().map(|url| url.trim_end_matches('/').to_owned()),
             published_soon: Notify::new(),
             settled_soon: Notify::new(),
             recovered_soon: Notify::new(),
@@ -140,6 +143,11 @@ impl Gateway {
     pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, GatewayError> {
         let name: BucketName = name.parse().map_err(GatewayError::BucketName)?;
         self.placement.bucket(&name).ok_or_else(|| GatewayError::NoSuchBucket(name.to_string()))
+    }
+
+    /// Where an object is for clients of relais itself: below the first public address, or just its path.
+    pub(crate) fn location(&self, bucket: &Bucket, key: &str) -> String {
+        format!("{}/{}/{key}", self.public_url.as_deref().unwrap_or_default(), bucket.name)
     }
 
     pub(crate) fn public_url(&self, bucket: &Bucket, key: &ObjectKey) -> Option<String> {
@@ -172,7 +180,7 @@ pub(crate) fn key(text: &str) -> Result<ObjectKey, GatewayError> {
 pub(crate) fn requester<T>(request: &S3Request<T>) -> Requester {
     let extensions = &request.extensions;
     let identity = extensions.get::<Identity>().cloned();
-    // Behind a signature there is only the root key so far.
+    // Without access in between, as within the process, there is only the root key.
     let signed = request.credentials.is_some();
     let identity = identity.unwrap_or(if signed { Identity::Root } else { Identity::Anonymous });
     let traceparent = request.headers.get("traceparent").and_then(|value| value.to_str().ok());

@@ -13,6 +13,7 @@ mod checksum;
 mod config;
 mod cors;
 mod error;
+mod front;
 mod gateway;
 mod metrics;
 mod observe;
@@ -22,6 +23,7 @@ mod seal;
 mod server;
 mod stack;
 mod tls;
+mod unread;
 
 pub use access::RootKey;
 pub use access::accounts::{AccessConfig, KeyConfig, KeyError};

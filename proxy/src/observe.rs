@@ -6,10 +6,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -46,6 +47,10 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let in_flight = metrics::gauge!(REQUESTS_IN_FLIGHT);
     in_flight.increment(1);
     let mut response = next.run(request).instrument(span.clone()).await;
+    if method == Method::HEAD {
+        // Over HTTP/2 a body after HEAD, such as that of an error, breaks the connection (RFC 9110, section 9.3.2).
+        *response.body_mut() = Body::empty();
+    }
     in_flight.decrement(1);
     let seconds = begun.elapsed().as_secs_f64();
     let status = response.status().as_u16();

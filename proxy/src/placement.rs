@@ -112,13 +112,15 @@ type Replicas = Vec<(Replica, Store)>;
 pub struct Placement {
     named: BTreeMap<BucketName, Arc<Bucket>>,
     any: Option<(Arc<BucketConfig>, Replicas)>,
+    /// The places of named buckets.
+    places: BTreeSet<(StoreName, BucketName)>,
 }
 
 impl Placement {
     /// Places the configured buckets on the stores.
     pub fn new(buckets: &[BucketConfig], stores: &Stores) -> Result<Self, PlacementError> {
         check(buckets, |name| stores.find(name).is_some())?;
-        let mut placement = Self { named: BTreeMap::new(), any: None };
+        let mut placement = Self { named: BTreeMap::new(), any: None, places: BTreeSet::new() };
         for config in buckets {
             let replicas = replicas(config, stores)?;
             let config = Arc::new(config.clone());
@@ -128,6 +130,8 @@ impl Placement {
             }
             let name: BucketName = config.name.parse().map_err(PlacementError::Name)?;
             let bucket = place(&name, config, &replicas);
+            let places = bucket.places.iter().map(|place| (place.store.name.clone(), place.bucket.clone()));
+            placement.places.extend(places);
             placement.named.insert(name, Arc::new(bucket));
         }
         Ok(placement)
@@ -139,7 +143,11 @@ impl Placement {
             return Some(Arc::clone(bucket));
         }
         let (config, replicas) = self.any.as_ref()?;
-        Some(Arc::new(place(name, Arc::clone(config), replicas)))
+        let bucket = place(name, Arc::clone(config), replicas);
+        // A place has one name, or its rules could be gone round by the other.
+        let is_taken =
+            |place: &Place| self.places.contains(&(place.store.name.clone(), place.bucket.clone()));
+        (!bucket.places.iter().any(is_taken)).then(|| Arc::new(bucket))
     }
 
     /// What clients call a bucket of a store.

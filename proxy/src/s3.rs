@@ -50,7 +50,7 @@ macro_rules! operations {
         own { $($own:ident($own_input:ident) -> $own_output:ident by $method:ident;)* }
         primary { $($read:ident($read_input:ident) -> $read_output:ident;)* }
         all { $($write:ident($write_input:ident) -> $write_output:ident;)* }
-        refused { $($refused:ident;)* }
+        refused { $($refused:ident;)* } // For readers, and for the test that compares.
     ) => {
         #[async_trait::async_trait]
         impl S3 for Gateway {

@@ -42,6 +42,9 @@ pub enum ServeError {
     /// The certificate is not usable.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// An address is none.
+    #[error("proxy.public_urls: {0:?} is no address such as https://s3.example")]
+    PublicUrl(String),
     /// A domain is none.
     #[error("proxy.domains: {0}")]
     Domains(String),

@@ -19,9 +19,11 @@ use tower::{ServiceBuilder, service_fn};
 use crate::access::{Access, Keys, RootKey};
 use crate::config::Config;
 use crate::cors::cors;
+use crate::front::{Hosts, front};
 use crate::gateway::Gateway;
 use crate::observe::observe;
 use crate::server::ServeError;
+use crate::unread::read_rest;
 
 /// Largest signed chunk of an upload, which s3s holds whole to check its signature. SDKs send 64 KiB to 1 MiB.
 const SIGNED_CHUNK_BYTES_MAX: usize = 16 << 20;
@@ -31,6 +33,7 @@ const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 
 /// The service behind the S3 port.
 pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Result<Router, ServeError> {
+    let hosts = Hosts::of(&config.public_urls).map_err(ServeError::PublicUrl)?;
     let slots = Arc::new(Semaphore::new(config.requests_in_flight_max));
     let s3 = s3_service(config, gateway.clone(), root)?;
     let endpoint = service_fn(move |request: Request| {
@@ -39,7 +42,9 @@ pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Re
     });
     let layers = ServiceBuilder::new()
         .layer(from_fn(observe)) // First: every line below can log the id.
-        .layer(from_fn(dated)) // Before the signature is verified.
+        .layer(from_fn(read_rest)) // Around all that may refuse a request at its head.
+        .layer(from_fn_with_state(hosts, front)) // Before the signature is verified: the host that was signed,
+        .layer(from_fn(dated)) // and the date.
         .layer(from_fn_with_state(gateway, cors)) // Above authentication: a preflight request carries no signature.
         .layer(from_fn_with_state(slots, shed)); // Refusing is cheaper than verifying.
     Ok(Router::new().fallback_service(endpoint).layer(layers))

@@ -69,7 +69,7 @@ pub enum KeyError {
 }
 
 /// Principals that no account may be called.
-const RESERVED: [&str; 3] = [ROOT, "anonymous", "relais"];
+const RESERVED: [&str; 6] = [ROOT, "anonymous", "relais", "api", "thumbnail", "transcription"];
 
 /// The accounts.
 #[derive(Debug, Default)]

@@ -41,6 +41,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) headers: &'a HeaderMap,
     uri: &'a Uri,
     connection: Option<Connection>,
+    /// The ACL that a form asks for, which is no header.
+    pub(crate) form_acl: Option<&'a str>,
     /// Who asks; nothing for who did not sign.
     account: Option<&'a str>,
 }
@@ -59,7 +61,7 @@ impl<'a> Facts<'a> {
             Identity::Anonymous => None,
             known => Some(known.principal()),
         };
-        Self { headers, uri, connection, account }
+        Self { headers, uri, connection, form_acl: None, account }
     }
 
     /// The values of a condition key, in lower case but for what follows a slash.
@@ -79,6 +81,7 @@ impl<'a> Facts<'a> {
             "aws:epochtime" => Some(vec![chrono::Utc::now().timestamp().to_string()]),
             "aws:securetransport" => self.connection.map(|connection| vec![connection.secure.to_string()]),
             "aws:username" | "aws:userid" => self.account.map(|account| vec![account.to_owned()]),
+            "s3:x-amz-acl" if self.form_acl.is_some() => self.form_acl.map(|acl| vec![acl.to_owned()]),
             "aws:referer" => self.header("referer"),
             "aws:useragent" => self.header("user-agent"),
             "s3:requestobjecttagkeys" => Some(self.request_tags().into_iter().map(|(key, _)| key).collect()),
@@ -92,9 +95,9 @@ impl<'a> Facts<'a> {
     /// The value of a parameter of the query.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
         let pairs = self.uri.query()?.split('&');
-        let found =
-            pairs.filter_map(|pair| pair.split_once('=').or(Some((pair, "")))).find(|(key, _)| *key == name);
-        found.map(|(_, value)| decode(value))
+        // Names may be encoded as well as values; s3s decodes both.
+        let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
     }
 
     fn header(&self, name: &str) -> Option<Vec<String>> {

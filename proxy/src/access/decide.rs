@@ -53,6 +53,19 @@ impl Gateway {
         Err(s3_error!(AccessDenied, "Access Denied"))
     }
 
+    /// Refuses at the head what nobody could be allowed once the body is read: nobody's request to a bucket that lets the
+    /// public write nothing.
+    pub(crate) async fn authorise_later(&self, identity: &Identity, bucket: &Bucket) -> S3Result<()> {
+        if *identity != Identity::Anonymous {
+            return Ok(());
+        }
+        let rules = self.rules(bucket).await?;
+        if rules.policy.is_some() || granted(&rules, &rules.acl(), Who::Anonymous, Permission::Write) {
+            return Ok(());
+        }
+        Err(s3_error!(AccessDenied, "Access Denied"))
+    }
+
     /// Whether this identity may list the key, and so may know that it is not there.
     pub(crate) async fn may_list(&self, identity: &Identity, bucket: &Bucket, key: &str) -> S3Result<bool> {
         if matches!(identity, Identity::Root | Identity::Service(_)) {

@@ -165,7 +165,11 @@ impl Gateway {
         let (bucket, requester) = (self.bucket(&asked.input.bucket)?, requester(&asked));
         let (key, input) = (key(&asked.input.key)?, asked.input);
         let version = input.version_id.clone();
-        let current = require(bucket.primary(), &key, version.as_deref()).await?;
+        let named = require(bucket.primary(), &key, version.as_deref()).await?;
+        let of_current = match &version {
+            None => true,
+            Some(_) => head_is(bucket.primary(), &key, named.as_deref()).await?,
+        };
         let rules = self.rules(&bucket).await?;
         let owner = self.acl_of(&bucket, &rules, &key, version.as_deref()).await?.owner;
         let acl = match &input.access_control_policy {
@@ -185,7 +189,7 @@ impl Gateway {
         check(&rules, &acl)?;
         let ids = self.version_ids(&bucket, &key, version.as_deref()).await?;
         let mutation = Mutation { gateway: self.clone(), bucket, key, kind: EventKind::PutAcl, requester };
-        self.to_its_end(async move { mutation.set_acl(&ids, current, acl).await }).await
+        self.to_its_end(async move { mutation.set_acl(&ids, (named, of_current), acl).await }).await
     }
 
     /// The ACL of an object, or of a version of it: as it was set, else private to its owner.
@@ -195,19 +199,35 @@ impl Gateway {
         rules: &Rules,
         key: &ObjectKey,
         version: Option<&str>,
-    ) -> Result<Acl, GatewayError> {
-        let of_version = match version {
-            Some(version) => self.versions.find(&bucket.name, key, version).await?.and_then(|row| row.acl),
-            None => None,
-        };
-        let row = self.objects.find(&bucket.name, key).await?;
-        let owner = row.as_ref().and_then(|row| row.object.as_ref()).map(|object| object.owner.clone());
-        let owner = owner.filter(|_| !rules.acls_are_off()).unwrap_or_else(|| rules.owner.clone());
-        let kept = if version.is_some() { of_version } else { row.and_then(|row| row.acl) };
-        match kept.filter(|_| !rules.acls_are_off()) {
-            Some(text) => serde_json::from_str(&text).map_err(GatewayError::Kept),
-            None => Ok(Acl::private(&owner)),
+    ) -> S3Result<Acl> {
+        if rules.acls_are_off() {
+            return Ok(Acl::private(&rules.owner));
         }
+        let (owner, kept) = match version {
+            None => self.owner_and_acl(bucket, key).await?,
+            // The version without an id may be the current one, or an old one of which nothing is known.
+            Some("null") if head_is(bucket.primary(), key, None).await? => {
+                self.owner_and_acl(bucket, key).await?
+            }
+            Some(version) => {
+                let row = self.versions.find(&bucket.name, key, version).await.map_err(GatewayError::from)?;
+                (None, row.and_then(|row| row.acl))
+            }
+        };
+        match kept {
+            Some(text) => Ok(serde_json::from_str(&text).map_err(GatewayError::Kept)?),
+            None => Ok(Acl::private(owner.as_ref().unwrap_or(&rules.owner))),
+        }
+    }
+
+    /// What the catalog knows of the object as it is now.
+    async fn owner_and_acl(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+    ) -> Result<(Option<String>, Option<String>), GatewayError> {
+        let row = self.objects.find(&bucket.name, key).await?;
+        Ok(row.map(|row| (row.object.map(|object| object.owner), row.acl)).unwrap_or_default())
     }
 
     fn acl_of_document(&self, document: &s3s::dto::AccessControlPolicy, owner: &str) -> S3Result<Acl> {
@@ -224,23 +244,19 @@ impl Mutation {
     async fn set_acl(
         self,
         ids: &super::versions::VersionIds,
-        version: Option<String>,
+        (version, of_current): (Option<String>, bool),
         acl: Acl,
     ) -> S3Result<S3Response<PutObjectAclOutput>> {
         let (gateway, bucket, key) = (self.gateway.clone(), self.bucket.clone(), self.key.clone());
         let text = serde_json::to_string(&acl).map_err(GatewayError::Kept)?;
-        if let Some(version) = &version
-            && !gateway
-                .versions
-                .set_acl(&bucket.name, &key, version, Some(&text))
-                .await
-                .map_err(GatewayError::from)?
-        {
-            let own = [Some(version.clone())];
-            gateway.remember_version(&bucket, &key, &own, Some(&text)).await?;
+        if let Some(version) = &version {
+            let known = gateway.versions.set_acl(&bucket.name, &key, version, Some(&text)).await;
+            if !known.map_err(GatewayError::from)? {
+                gateway.remember_version(&bucket, &key, &[Some(version.clone())], &acl).await?;
+            }
         }
         // The ACL of an older version is not that of the object.
-        let of_object = if ids.is_asked() { None } else { Some(text) };
+        let of_object = Some(text).filter(|_| of_current);
         let canned = ObjectCannedACL::from_static(acl.nearest_canned());
         let write = move |place: Place, version_id| {
             let acl = Some(canned.clone());
@@ -263,6 +279,13 @@ pub(crate) fn check(rules: &Rules, acl: &Acl) -> S3Result<()> {
         return Err(s3_error!(AccessDenied, "the public access block of the bucket allows no public ACL"));
     }
     Ok(())
+}
+
+/// Whether that version, or the one without an id, is what a read without an id gives.
+async fn head_is(place: &Place, key: &ObjectKey, version: Option<&str>) -> S3Result<bool> {
+    let current = crate::background::settle::head(place, key).await?;
+    let current = current.map(|head| head.version_id.filter(|version| version != "null"));
+    Ok(current.is_some_and(|current| current.as_deref() == version))
 }
 
 fn acls_are_off() -> s3s::S3Error {

@@ -23,6 +23,9 @@ use crate::placement::{Bucket, Place};
 /// The region whose buckets S3 wants made without naming it.
 const DEFAULT_REGION: &str = "us-east-1";
 
+/// Uploads of a removed bucket that are removed in one go.
+const UPLOADS_FORGOTTEN_AT_ONCE: u64 = 500;
+
 /// Buckets of one answer, as S3 has it.
 const BUCKETS_MAX: usize = 10_000;
 
@@ -86,15 +89,21 @@ impl Gateway {
                 "ACLs are to be switched off in this bucket, so it cannot have a public one"
             ));
         }
+        let configuration = input.create_bucket_configuration.as_ref();
+        if configuration.and_then(|asked| asked.tags.as_ref()).is_some_and(|tags| !tags.is_empty()) {
+            return Err(GatewayError::Unable("tags with the making of a bucket; put them afterwards").into());
+        }
         let locked = input.object_lock_enabled_for_bucket == Some(true);
         if locked && !bucket.places.iter().all(|place| place.store.features.object_lock) {
             return Err(GatewayError::Unable("object lock").into());
         }
-        let mut made = false;
+        let mut made = Vec::new();
         for place in &bucket.places {
-            made |= make(place, locked).await?;
+            made.push(make(place, locked).await?);
         }
-        let new = made && self.buckets.make(&bucket.name, owner).await.map_err(GatewayError::from)?;
+        // What was in the primary before belongs to whoever put it there, or to the root key.
+        let is_free = made[0] || owner == ROOT && made.contains(&true);
+        let new = is_free && self.buckets.make(&bucket.name, owner).await.map_err(GatewayError::from)?;
         if !new {
             let rules = self.rules(bucket).await?;
             return Err(match rules.owner == owner {
@@ -131,10 +140,24 @@ impl Gateway {
                     Err(error) => return Err(error),
                 }
             }
-            gateway.buckets.remove(&bucket.name).await.map_err(GatewayError::from)?;
+            gateway.forget(&bucket).await?;
             Ok(answer.unwrap_or_else(|| S3Response::new(DeleteBucketOutput {})))
         })
         .await
+    }
+
+    /// Removes what the catalog keeps of a bucket that is gone, so that the next of its name begins with nothing.
+    async fn forget(&self, bucket: &Bucket) -> Result<(), GatewayError> {
+        self.buckets.remove(&bucket.name).await?;
+        loop {
+            let uploads = self.uploads.list(&bucket.name, "", None, UPLOADS_FORGOTTEN_AT_ONCE).await?;
+            for upload in &uploads {
+                self.uploads.remove(&upload.upload_id).await?;
+            }
+            if uploads.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     pub(super) async fn find_bucket(

@@ -16,6 +16,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use uuid::Uuid;
 
 use super::replicas::at;
+use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::placement::Place;
 
@@ -65,6 +66,9 @@ impl Gateway {
         asked: S3Request<PutObjectLockConfigurationInput>,
     ) -> S3Result<S3Response<PutObjectLockConfigurationOutput>> {
         let (bucket, input) = (self.bucket(&asked.input.bucket)?, asked.input);
+        if !bucket.places.iter().all(|place| place.store.features.object_lock) {
+            return Err(GatewayError::Unable("object lock").into());
+        }
         if let Some(configuration) = &input.object_lock_configuration {
             let enabled = configuration.object_lock_enabled.as_ref().map(ObjectLockEnabled::as_str);
             if enabled != Some(ObjectLockEnabled::ENABLED) {

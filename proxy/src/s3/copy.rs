@@ -17,12 +17,13 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::acl::acl_asked;
 use super::conditions::Conditions;
-use super::customer_key::{check_customer_key, name_customer_key};
+use super::customer_key::check_customer_key;
 use super::limits::{self, Wanted};
 use super::mutation::Mutation;
 use super::put::{canned, default_encryption};
 use super::versions::VersionIds;
 use super::write::Refused;
+use crate::access::acl::Acl;
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
 use crate::placement::{Bucket, Place};
@@ -64,7 +65,6 @@ impl Gateway {
         let input = &asked.input;
         limits::check_features(&bucket, &Wanted::of_copy(input))?;
         check_customer_key!(input, input.server_side_encryption)?;
-        let customer_key = (input.sse_customer_algorithm.clone(), input.sse_customer_key_md5.clone());
         let gateway = self.clone();
         let copied = self.to_its_end(async move {
             match gateway.copy_pairs(&source, &bucket).await? {
@@ -72,9 +72,7 @@ impl Gateway {
                 None => gateway.copy_through(asked, &source).await,
             }
         });
-        let mut copied = copied.await?;
-        name_customer_key!(copied, customer_key.0, customer_key.1);
-        Ok(S3Response::new(copied))
+        copied.await.map(S3Response::new)
     }
 
     pub(super) async fn copy_part(
@@ -84,8 +82,6 @@ impl Gateway {
         let source = self.source(&asked.input.copy_source).await?;
         let range = asked.input.copy_source_range.as_deref().map(part_range).transpose()?;
         check_customer_key!(asked.input)?;
-        let customer_key =
-            (asked.input.sse_customer_algorithm.clone(), asked.input.sse_customer_key_md5.clone());
         let (bucket, id) = self.upload(&asked.input.bucket, &asked.input.key, &asked.input.upload_id)?;
         let gateway = self.clone();
         let copied = self.to_its_end(async move {
@@ -117,9 +113,7 @@ impl Gateway {
                 Some(CopyPartResult { e_tag: written.e_tag, last_modified, ..Default::default() });
             Ok(UploadPartCopyOutput { copy_part_result, ..Default::default() })
         });
-        let mut copied = copied.await?;
-        name_customer_key!(copied, customer_key.0, customer_key.1);
-        Ok(S3Response::new(copied))
+        copied.await.map(S3Response::new)
     }
 
     async fn source(&self, named: &CopySource) -> S3Result<Source> {
@@ -165,7 +159,8 @@ impl Gateway {
         pairs: Vec<Pair>,
     ) -> S3Result<CopyObjectOutput> {
         let (key, requester) = (key(&asked.input.key)?, requester(&asked));
-        let acl = self.new_acl(&bucket, &acl_asked!(asked.input), &requester.principal).await?;
+        let owner = self.new_owner(&bucket, &requester, None).await?;
+        let acl = self.new_acl(&bucket, &acl_asked!(asked.input), &owner).await?;
         let mutation = Mutation { gateway: self.clone(), bucket, key, kind: EventKind::Copy, requester };
         let input = asked.input;
         if replaces_metadata(&input) {
@@ -205,9 +200,10 @@ impl Gateway {
         {
             return Err(mutation.refused(id, Refused { error, in_doubt: true }).await);
         }
-        let acl = acl.as_ref().map(serde_json::to_string).transpose().map_err(GatewayError::Kept)?;
-        self.remember_version(&mutation.bucket, &mutation.key, &ids, acl.as_deref()).await?;
-        mutation.apply_as_found(id, None, acl, 1 + followed).await?;
+        let text = acl.as_ref().map(serde_json::to_string).transpose().map_err(GatewayError::Kept)?;
+        let acl = acl.unwrap_or_else(|| Acl::private(&owner));
+        self.remember_version(&mutation.bucket, &mutation.key, &ids, &acl).await?;
+        mutation.apply_as_found(id, None, (acl.owner, text), 1 + followed).await?;
         if 1 + followed < mutation.bucket.places.len() {
             mutation.settle_after(std::future::ready(()));
         }

@@ -1,6 +1,6 @@
-//! Encryption with a key of the client (SSE-C): whether its three headers belong together, and that the answer says so.
+//! Encryption with a key of the client (SSE-C): whether its three headers belong together.
 //!
-//! Encrypting is the store's affair. See "Using server-side encryption with customer-provided keys" in the Amazon S3 user guide.
+//! Encrypting is the store's affair, and saying so in the answer too: what a store does not confirm is not claimed here. See "Using server-side encryption with customer-provided keys" in the Amazon S3 user guide.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
@@ -67,17 +67,7 @@ macro_rules! check_customer_key {
     };
 }
 
-/// Names the client's key in the answer to a write that used it, where the store did not.
-macro_rules! name_customer_key {
-    ($output:expr, $algorithm:expr, $md5:expr) => {
-        if $output.sse_customer_algorithm.is_none() {
-            $output.sse_customer_algorithm = $algorithm;
-            $output.sse_customer_key_md5 = $md5;
-        }
-    };
-}
-
-pub(super) use {check_customer_key, name_customer_key};
+pub(super) use check_customer_key;
 
 #[cfg(test)]
 mod tests {

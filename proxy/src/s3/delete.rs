@@ -15,6 +15,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 use super::conditions::Conditions;
 use super::mutation::{Change, Mutation};
 use super::write::Refused;
+use crate::access::acl::Acl;
 use crate::access::context::Facts;
 use crate::access::decide::Question;
 use crate::gateway::{Gateway, key, requester};
@@ -173,7 +174,7 @@ impl Mutation {
             async move {
                 match version {
                     Some(version) => delete_at(bucket, index, input, version).await,
-                    None => Ok(DeleteObjectOutput::default()), // It never got that version.
+                    None => Ok(DeleteObjectOutput::default()), // It has that version by settling, if at all.
                 }
             }
         });
@@ -198,7 +199,10 @@ impl Mutation {
                 return Err(self.refused(id, Refused { error, in_doubt }).await);
             }
         };
-        let current = 1 + outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
+        let is_done = |(index, outcome): &(usize, &S3Result<DeleteObjectOutput>)| {
+            outcome.is_ok() && ids.at(&bucket, &bucket.places[index + 1]).is_some()
+        };
+        let current = 1 + outcomes.iter().enumerate().take_while(is_done).count();
         let mut versions = vec![answer.version_id.clone()];
         for (index, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
@@ -213,14 +217,15 @@ impl Mutation {
             }
         }
         if version.is_none() && answer.delete_marker == Some(true) {
-            gateway.remember_version(&bucket, &self.key, &versions, None).await?;
+            let owner = gateway.new_owner(&bucket, &self.requester, None).await?;
+            gateway.remember_version(&bucket, &self.key, &versions, &Acl::private(&owner)).await?;
         }
         match &version {
             // What was beneath it may be the latest now.
             Some(version) => {
                 let forgotten = gateway.versions.remove(&bucket.name, &self.key, version).await;
                 forgotten.map_err(crate::error::GatewayError::from)?;
-                self.apply_setting(id, current, None).await?;
+                self.apply_uncovered(id, current).await?;
             }
             None => self.apply(id, Change { current, ..Default::default() }).await?,
         }

@@ -45,6 +45,7 @@ pub(super) fn check_content_type(
 pub(super) struct Wanted {
     lock: bool,
     customer_key: bool,
+    encryption: Option<String>,
     tags: bool,
 }
 
@@ -55,6 +56,7 @@ macro_rules! wanted {
             lock: $input.object_lock_mode.is_some()
                 || $input.object_lock_legal_hold_status.is_some()
                 || $input.object_lock_retain_until_date.is_some(),
+            encryption: $input.server_side_encryption.as_ref().map(|kind| kind.as_str().to_owned()),
             customer_key: $input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some(),
             tags: $input.tagging.as_ref().is_some_and(|tags| !tags.is_empty()),
         }
@@ -77,15 +79,19 @@ impl Wanted {
 
 /// Refuses what one of the bucket's stores would drop without a word.
 pub(super) fn check_features(bucket: &Bucket, wanted: &Wanted) -> Result<(), GatewayError> {
-    let all =
-        |feature: fn(&Features) -> bool| bucket.places.iter().all(|place| feature(&place.store.features));
-    if wanted.lock && !all(|features| features.object_lock) {
+    let all = |feature: &dyn Fn(&Features) -> bool| {
+        bucket.places.iter().all(|place| feature(&place.store.features))
+    };
+    if wanted.lock && !all(&|features| features.object_lock) {
         return Err(GatewayError::Unable("object lock"));
     }
-    if wanted.customer_key && !all(|features| features.encryption_customer_keys) {
+    if wanted.customer_key && !all(&|features| features.encryption_customer_keys) {
         return Err(GatewayError::Unable("encryption with a key of the client"));
     }
-    if wanted.tags && !all(|features| features.tagging) {
+    if wanted.encryption.as_ref().is_some_and(|kind| !all(&|features| features.encrypts(kind))) {
+        return Err(GatewayError::Unable("encryption by the server"));
+    }
+    if wanted.tags && !all(&|features| features.tagging) {
         return Err(GatewayError::Unable("tags of objects"));
     }
     Ok(())

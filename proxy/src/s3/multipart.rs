@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use relais_model::EventKind;
+use relais_model::{EventKind, Requester};
 use relais_stores::request;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
@@ -19,7 +19,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result};
 use serde::{Deserialize, Serialize};
 
 use super::acl::acl_asked;
-use super::customer_key::{check_customer_key, name_customer_key};
+use super::customer_key::check_customer_key;
 use super::limits::{self, Wanted};
 use super::mutation::Mutation;
 use super::put::{canned, default_encryption};
@@ -57,20 +57,21 @@ impl Gateway {
         &self,
         asked: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        let (gateway, initiator) = (self.clone(), requester(&asked).principal);
-        self.to_its_end(async move { gateway.create_on_replicas(asked.input, initiator).await }).await
+        let (gateway, requester) = (self.clone(), requester(&asked));
+        self.to_its_end(async move { gateway.create_on_replicas(asked.input, requester).await }).await
     }
 
     async fn create_on_replicas(
         &self,
         mut input: CreateMultipartUploadInput,
-        initiator: String,
+        requester: Requester,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let bucket = self.bucket(&input.bucket)?;
         key(&input.key)?;
         limits::check_content_type(&bucket.config, input.content_type.as_deref())?;
         limits::check_features(&bucket, &Wanted::of_upload(&input))?;
         check_customer_key!(input, input.server_side_encryption)?;
+        let initiator = self.new_owner(&bucket, &requester, None).await?;
         let acl = self.new_acl(&bucket, &acl_asked!(input), &initiator).await?;
         let details = Details::of(&input, acl.as_ref());
         let canned = canned(acl.as_ref(), bucket.is_public(&input.key));
@@ -102,15 +103,13 @@ impl Gateway {
             self.abort_places(&id, &bucket).await;
             return Err(error.into());
         }
-        let mut answer = answer.unwrap_or_default();
-        name_customer_key!(answer, input.sse_customer_algorithm, input.sse_customer_key_md5);
         let output = CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
             upload_id: Some(sealed),
             checksum_algorithm: input.checksum_algorithm,
             checksum_type: input.checksum_type,
-            ..answer
+            ..answer.unwrap_or_default()
         };
         Ok(S3Response::new(output))
     }
@@ -146,12 +145,14 @@ impl Gateway {
     pub(super) async fn write_part(&self, asked: S3Request<UploadPartInput>) -> S3Result<UploadPartOutput> {
         let S3Request { mut input, headers, trailing_headers, .. } = asked;
         let (bucket, id) = self.upload(&input.bucket, &input.key, &input.upload_id)?;
+        if self.outcome_of(&input.upload_id).await?.is_some() {
+            return Err(GatewayError::UploadId.into()); // It is over.
+        }
         let length = limits::declared_length(input.content_length)?;
         limits::check_length(&bucket.config, length)?;
         let mut verifier = Verifier::for_part(&input, &headers, trailing_headers)?;
         let body = input.body.take();
         check_customer_key!(input)?;
-        let customer_key = (input.sse_customer_algorithm.clone(), input.sse_customer_key_md5.clone());
         let algorithm = sums::announced(&headers, input.checksum_algorithm.as_ref());
         let (places, ids): (Vec<_>, Vec<_>) = id.places(&bucket).into_iter().unzip();
         let ids: BTreeMap<_, _> = places.iter().map(|place: &Place| place.replica.clone()).zip(ids).collect();
@@ -179,7 +180,6 @@ impl Gateway {
         self.afterwards(async move { drop(rest.finish().await) });
         let mut output = outputs.into_iter().next().unwrap_or_default();
         answer!(output, checksum);
-        name_customer_key!(output, customer_key.0, customer_key.1);
         Ok(output)
     }
 
@@ -193,11 +193,6 @@ impl Gateway {
         let row = self.uploads.find(&input.upload_id).await.map_err(GatewayError::from)?;
         let row = row.ok_or(GatewayError::UploadId)?;
         let completion = Completion { id, details: Details::read(&row.upload)?, input };
-        if let Some(result) = row.result {
-            // It was done before: the answer got lost, or the client asks twice.
-            let result = serde_json::from_value(result).map_err(GatewayError::Kept)?;
-            return Ok(S3Response::new(completion.answer(self, &bucket, result)));
-        }
         completion.check_parts()?;
         let key = key(&completion.input.key)?;
         let kind = EventKind::CompleteMultipartUpload;
@@ -238,13 +233,18 @@ impl Gateway {
             ..asked.input.clone()
         };
         let listed = primary.store.s3.list_parts(request(input)).await?.output;
-        let owner = self.owner(&row.upload.initiator);
+        let (initiator, rules) = (self.owner(&row.upload.initiator), self.rules(&bucket).await?);
         let details = Details::read(&row.upload)?;
+        let owner = match &details.acl {
+            _ if rules.acls_are_off() => self.owner(&rules.owner),
+            Some(acl) => self.owner(&acl.owner),
+            None => initiator.clone(),
+        };
         let output = ListPartsOutput {
             bucket: Some(bucket.name.to_string()),
             checksum_algorithm: details.checksum_algorithm.map(Into::into),
             checksum_type: details.checksum_type.map(Into::into),
-            initiator: Some(Initiator { display_name: owner.display_name.clone(), id: owner.id.clone() }),
+            initiator: Some(Initiator { display_name: initiator.display_name, id: initiator.id }),
             owner: Some(owner),
             upload_id: Some(asked.input.upload_id),
             ..listed

@@ -13,6 +13,7 @@ use s3s::dto::{ETag, HeadObjectOutput};
 
 use super::derived::derived_from;
 use super::write::Refused;
+use crate::access::acl::Acl;
 use crate::background::settle;
 use crate::error::{GatewayError, cause};
 use crate::gateway::Gateway;
@@ -79,13 +80,13 @@ impl Mutation {
         &self,
         id: IntentId,
         etag: Option<ETag>,
-        acl: Option<String>,
+        (owner, acl): (String, Option<String>),
         current: usize,
     ) -> Result<(), S3Error> {
         let head = self.look(id).await?;
         let change = match head {
             Some(head) => {
-                let mut object = facts(&head, &self.requester.principal);
+                let mut object = facts(&head, &owner);
                 object.etag = etag.map_or(object.etag, ETag::into_value);
                 let derived_from = derived_from(head.metadata.as_ref());
                 Change { object: Some(object), acl, derived_from, current }
@@ -95,8 +96,7 @@ impl Mutation {
         Ok(self.apply(id, change).await?)
     }
 
-    /// Records a change that leaves the object as it was, or shows an older version of it: owner and ACL stay, unless
-    /// another ACL is given.
+    /// Records a change that leaves the object as it was: owner and ACL stay, unless another ACL is given.
     pub(crate) async fn apply_setting(
         &self,
         id: IntentId,
@@ -120,6 +120,27 @@ impl Mutation {
             },
             None => Change { current, ..Default::default() },
         };
+        Ok(self.apply(id, change).await?)
+    }
+
+    /// Records that one version is gone: what is the latest now belongs to its own owner, under its own ACL. Where nothing is
+    /// known of that version it is the bucket owner's, and private.
+    pub(crate) async fn apply_uncovered(&self, id: IntentId, current: usize) -> Result<(), S3Error> {
+        let Some(head) = self.look(id).await? else {
+            return Ok(self.apply(id, Change { current, ..Default::default() }).await?);
+        };
+        let version = head.version_id.as_deref().filter(|version| *version != "null");
+        let row = match version {
+            Some(version) => self.gateway.versions.find(&self.bucket.name, &self.key, version).await,
+            None => Ok(None),
+        };
+        let acl = row.map_err(GatewayError::from)?.and_then(|row| row.acl);
+        let owner = match &acl {
+            Some(acl) => serde_json::from_str::<Acl>(acl).map_err(GatewayError::Kept)?.owner,
+            None => self.gateway.rules(&self.bucket).await?.owner,
+        };
+        let derived_from = derived_from(head.metadata.as_ref());
+        let change = Change { object: Some(facts(&head, &owner)), acl, derived_from, current };
         Ok(self.apply(id, change).await?)
     }
 

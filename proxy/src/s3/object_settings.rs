@@ -149,7 +149,11 @@ impl Mutation {
             }
         });
         let outcomes = futures::future::join_all(others).await;
-        let current = 1 + outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
+        // A replica that is not known to have the version may have it by settling, which comes again.
+        let is_done = |(index, outcome): &(usize, &S3Result<()>)| {
+            outcome.is_ok() && ids.at(&bucket, &bucket.places[index + 1]).is_some()
+        };
+        let current = 1 + outcomes.iter().enumerate().take_while(is_done).count();
         let required = outcomes.into_iter().take(bucket.required() - 1);
         if let Some(error) = required.filter_map(Result::err).next() {
             return Err(self.refused(id, Refused { error, in_doubt: true }).await);

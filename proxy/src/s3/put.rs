@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use relais_catalog::IntentId;
-use relais_model::{EventKind, Identity, ObjectFacts};
+use relais_model::{DerivedFrom, EventKind, Identity, ObjectFacts, Requester};
 use relais_stores::{Features, request};
 use s3s::dto::{
     Checksum, ChecksumAlgorithm, ETag, ObjectCannedACL, PutObjectInput, PutObjectOutput, ServerSideEncryption,
@@ -12,7 +12,7 @@ use s3s::{S3Request, S3Response, S3Result};
 
 use super::acl::acl_asked;
 use super::conditions::Conditions;
-use super::customer_key::{check_customer_key, name_customer_key};
+use super::customer_key::check_customer_key;
 use super::derived::derived_from;
 use super::limits::{self, Wanted};
 use super::mutation::{Change, Mutation};
@@ -44,31 +44,29 @@ impl Gateway {
         request: S3Request<PutObjectInput>,
         kind: EventKind,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let mut requester = requester(&request);
-        let S3Request { mut input, headers, trailing_headers, .. } = request;
+        let requester = requester(&request);
+        let S3Request { mut input, headers, trailing_headers, extensions, .. } = request;
         let bucket = self.bucket(&input.bucket)?;
         let key = key(&input.key)?;
-        if requester.principal == Identity::Anonymous.principal() {
-            // What nobody wrote belongs to the bucket's owner, or nobody could remove it.
-            requester.principal = self.rules(&bucket).await?.owner;
-        }
         let length = limits::declared_length(input.content_length)?;
         limits::check_length(&bucket.config, length)?;
-        // What a sidecar makes belongs beside its source, whatever the bucket takes from others. Only the root keys and
-        // services can write so far, so the mark is believed.
-        if derived_from(input.metadata.as_ref()).is_none() {
+        // What a sidecar makes belongs beside its source, whatever the bucket takes from others. The mark is believed of the
+        // root key and of relais's own parts only.
+        let is_own = !matches!(extensions.get(), Some(Identity::Account(_) | Identity::Anonymous));
+        let source = derived_from(input.metadata.as_ref()).filter(|_| is_own);
+        if source.is_none() {
             limits::check_content_type(&bucket.config, input.content_type.as_deref())?;
         }
         limits::check_features(&bucket, &Wanted::of(&input))?;
         check_customer_key!(input, input.server_side_encryption)?;
         input.content_encoding = kept_encoding(input.content_encoding.take());
-        let customer_key = (input.sse_customer_algorithm.clone(), input.sse_customer_key_md5.clone());
         let mut verifier = Verifier::for_object(&input, &headers, trailing_headers)?;
         let body = input.body.take();
         let algorithm = sums::announced(&headers, input.checksum_algorithm.as_ref());
-        let acl = self.new_acl(&bucket, &acl_asked!(input), &requester.principal).await?;
+        let owner = self.new_owner(&bucket, &requester, source.as_ref()).await?;
+        let acl = self.new_acl(&bucket, &acl_asked!(input), &owner).await?;
         let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester };
-        let upload = Upload::new(mutation, &input, length, acl)?;
+        let upload = Upload::new(mutation, &input, (length, owner, source), acl)?;
 
         let bucket = Arc::clone(&upload.mutation.bucket);
         let mut write = self.begin_object(&bucket, input, length, upload.canned(), algorithm);
@@ -86,8 +84,9 @@ impl Gateway {
                 return Err(refusal.unwrap_or_else(|| error.into()));
             }
         };
-        let (key, decides) = (&upload.mutation.key, bucket.primary().store.features.conditional_writes);
-        let _turn = match self.turn(&bucket, key, decides, &upload.conditions).await {
+        let features = &bucket.primary().store.features;
+        let turn = self.turn(&bucket, &upload.mutation.key, features.conditional_writes, &upload.conditions);
+        let _turn = match turn.await {
             Ok(turn) => turn,
             Err(error) => {
                 write.give_up().await;
@@ -96,13 +95,29 @@ impl Gateway {
             }
         };
         match write.commit(upload.order()).await {
-            Ok((outputs, rest)) => {
-                let mut answer = upload.acknowledge(id, outputs, rest, checksum).await?;
-                name_customer_key!(answer.output, customer_key.0, customer_key.1);
-                Ok(answer)
-            }
+            Ok((outputs, rest)) => upload.acknowledge(id, outputs, rest, checksum).await,
             Err(refused) => Err(upload.mutation.refused(id, refused).await),
         }
+    }
+
+    /// Whose a new object is: of who writes it. What nobody signed for belongs to the bucket's owner, or nobody could remove
+    /// it; what was made from another object belongs to its owner.
+    pub(super) async fn new_owner(
+        &self,
+        bucket: &Bucket,
+        requester: &Requester,
+        source: Option<&DerivedFrom>,
+    ) -> Result<String, GatewayError> {
+        if let Some(source) = source {
+            let row = self.objects.find(&bucket.name, &source.key).await?;
+            return Ok(row
+                .and_then(|row| row.object)
+                .map_or(requester.principal.clone(), |object| object.owner));
+        }
+        if requester.principal == Identity::Anonymous.principal() {
+            return Ok(self.rules(bucket).await?.owner);
+        }
+        Ok(requester.principal.clone())
     }
 
     fn begin_object(
@@ -145,14 +160,19 @@ struct Upload {
     facts: ObjectFacts,
     acl: Option<Acl>,
     acl_text: Option<String>,
-    derived_from: Option<relais_model::DerivedFrom>,
+    derived_from: Option<DerivedFrom>,
 }
 
 impl Upload {
-    fn new(mutation: Mutation, input: &PutObjectInput, length: u64, acl: Option<Acl>) -> S3Result<Self> {
+    fn new(
+        mutation: Mutation,
+        input: &PutObjectInput,
+        (length, owner, derived_from): (u64, String, Option<DerivedFrom>),
+        acl: Option<Acl>,
+    ) -> S3Result<Self> {
         let (if_match, if_none_match) = (input.if_match.clone(), input.if_none_match.clone());
         let acl_text = acl.as_ref().map(serde_json::to_string).transpose().map_err(GatewayError::Kept)?;
-        let owner = acl.as_ref().map_or(&mutation.requester.principal, |acl| &acl.owner).clone();
+        let owner = acl.as_ref().map_or(owner, |acl| acl.owner.clone());
         Ok(Self {
             conditions: Conditions { if_match, if_none_match, ..Default::default() },
             acl,
@@ -163,7 +183,7 @@ impl Upload {
                 content_type: input.content_type.clone(),
                 owner,
             },
-            derived_from: derived_from(input.metadata.as_ref()),
+            derived_from,
             mutation,
         })
     }
@@ -189,8 +209,8 @@ impl Upload {
         let current = outputs.len();
         let Mutation { gateway, bucket, key, .. } = self.mutation.clone();
         let mut ids: Vec<Option<String>> = outputs.iter().map(|output| output.version_id.clone()).collect();
-        let acl = self.acl_text.clone();
-        gateway.remember_version(&bucket, &key, &ids, acl.as_deref()).await?;
+        let acl = self.acl.clone().unwrap_or_else(|| Acl::private(&self.facts.owner));
+        gateway.remember_version(&bucket, &key, &ids, &acl).await?;
         let mut output = outputs.into_iter().next().unwrap_or_default();
         let etag = output.e_tag.clone().map(ETag::into_value).unwrap_or_default();
         let object = Some(ObjectFacts { etag, ..self.facts });
@@ -201,7 +221,7 @@ impl Upload {
             self.mutation.settle_after(async move {
                 let late = rest.finish().await;
                 ids.extend(late.into_iter().map(|output| output?.version_id));
-                if let Err(error) = gateway.remember_version(&bucket, &key, &ids, acl.as_deref()).await {
+                if let Err(error) = gateway.remember_version(&bucket, &key, &ids, &acl).await {
                     tracing::warn!(%error, "a version's ids on late replicas are not recorded");
                 }
             });

@@ -100,7 +100,10 @@ impl Gateway {
         let Some(identity) = identity.filter(|_| missing) else { return error };
         match self.may_list(identity, bucket, key.as_str()).await {
             Ok(true) => error,
-            Ok(false) => s3_error!(AccessDenied, "Access Denied"),
+            Ok(false) => match super::bucket::head(bucket.primary()).await {
+                Ok(()) => s3_error!(AccessDenied, "Access Denied"),
+                Err(_) => s3_error!(NoSuchBucket, "there is no such bucket"),
+            },
             Err(error) => error,
         }
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use relais_model::ObjectKey;
 
+use crate::access::acl::Acl;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::placement::{Bucket, Place};
@@ -56,20 +57,21 @@ impl Gateway {
     }
 
     /// Remembers the ids under which the replicas keep what was just written, in the order of the bucket's places, and the
-    /// ACL. Nothing is written where there are no versions, or only one replica and no ACL.
+    /// ACL, which says whose it is. Nothing is written where there are no versions.
     pub(crate) async fn remember_version(
         &self,
         bucket: &Bucket,
         key: &ObjectKey,
         ids: &[Option<String>],
-        acl: Option<&str>,
+        acl: &Acl,
     ) -> Result<(), GatewayError> {
         let Some(Some(version)) = ids.first() else { return Ok(()) };
-        if version == NULL || bucket.places.len() == 1 && acl.is_none() {
+        if version == NULL {
             return Ok(());
         }
+        let acl = serde_json::to_string(acl).map_err(GatewayError::Kept)?;
         let known = bucket.places.iter().zip(ids);
         let known = known.filter_map(|(place, id)| Some((place.replica.to_string(), id.clone()?))).collect();
-        Ok(self.versions.record(&bucket.name, key, version, &known, acl).await?)
+        Ok(self.versions.record(&bucket.name, key, version, &known, Some(&acl)).await?)
     }
 }

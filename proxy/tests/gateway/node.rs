@@ -186,7 +186,7 @@ fn proxy_config() -> Config {
         domains: Vec::new(),
         region: "us-east-1".to_owned(),
         signature_v2: false,
-        public_url: None,
+        public_urls: Vec::new(),
         requests_in_flight_max: 100,
         form_bytes_max: ByteSize(1 << 20),
         drain_timeout_seconds: 5,

@@ -99,7 +99,7 @@ impl WriteConditions {
     }
 }
 
-/// Conditions of a deletion, on what is deleted. Where nothing is, they hold.
+/// Conditions of a deletion, on what is deleted.
 #[derive(Clone, Default)]
 pub(super) struct DeleteConditions {
     pub(super) if_match: Option<ETagCondition>,
@@ -113,7 +113,10 @@ impl DeleteConditions {
     }
 
     pub(super) fn check(&self, version: Option<&Version>) -> S3Result<()> {
-        let Some(version) = version else { return Ok(()) };
+        let Some(version) = version else {
+            let asked = !self.are_none();
+            return if asked { Err(s3_error!(NoSuchKey, "there is no object to match")) } else { Ok(()) };
+        };
         let object = version.object.as_ref();
         let matches = match (&self.if_match, object) {
             (None | Some(ETagCondition::Any), _) => true,

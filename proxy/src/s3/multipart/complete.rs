@@ -27,7 +27,7 @@ use crate::s3::write::Refused;
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(super) struct Details {
     #[serde(skip_serializing_if = "Option::is_none")]
-    acl: Option<Acl>,
+    pub(super) acl: Option<Acl>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) checksum_algorithm: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +94,10 @@ impl Completion {
         Ok(())
     }
 
+    fn acl(&self, owner: &str) -> Acl {
+        self.details.acl.clone().unwrap_or_else(|| Acl::private(owner))
+    }
+
     fn conditions(&self) -> Conditions {
         let (if_match, if_none_match) = (self.input.if_match.clone(), self.input.if_none_match.clone());
         Conditions { if_match, if_none_match, ..Default::default() }
@@ -106,7 +110,6 @@ impl Completion {
         outcome: Outcome,
     ) -> CompleteMultipartUploadOutput {
         let key = self.input.key.clone();
-        let location = key.parse().ok().and_then(|key| gateway.public_url(bucket, &key));
         CompleteMultipartUploadOutput {
             bucket: Some(bucket.name.to_string()),
             checksum_crc32: outcome.crc32,
@@ -118,7 +121,7 @@ impl Completion {
             e_tag: outcome.etag.map(ETag::Strong),
             server_side_encryption: outcome.encryption.map(Into::into),
             ssekms_key_id: outcome.encryption_key,
-            location: location.or_else(|| Some(format!("/{}/{key}", bucket.name))),
+            location: Some(gateway.location(bucket, &key)),
             key: Some(key),
             version_id: outcome.version_id,
             ..Default::default()
@@ -162,22 +165,28 @@ impl Completion {
     }
 }
 
+impl Gateway {
+    /// What an upload ended with; nothing while it goes on. One that is not known never was, or was aborted.
+    pub(super) async fn outcome_of(&self, upload_id: &str) -> Result<Option<Outcome>, GatewayError> {
+        let row = self.uploads.find(upload_id).await?.ok_or(GatewayError::UploadId)?;
+        row.result.map(serde_json::from_value).transpose().map_err(GatewayError::Kept)
+    }
+}
+
 impl Mutation {
     /// Completes on the primary first: its answer decides, and the others follow it.
     pub(super) async fn complete(self, completion: Completion) -> S3Result<CompleteMultipartUploadOutput> {
         let mut places = completion.id.places(&self.bucket).into_iter();
         let (primary, own_id) = places.next().ok_or(GatewayError::UploadId)?;
+        let decides = primary.store.features.conditional_writes;
+        let conditions = if decides { Conditions::default() } else { completion.conditions() };
+        // One at a time, here and on other instances: who comes second gets the answer of the first.
+        let _turn = self.gateway.turn(&self.bucket, &self.key, false, &conditions).await?;
+        if let Some(outcome) = self.gateway.outcome_of(&completion.input.upload_id).await? {
+            return Ok(completion.answer(&self.gateway, &self.bucket, outcome));
+        }
         self.check_size(&primary, &own_id, &completion).await?;
         let id = self.open().await?;
-        let decides = primary.store.features.conditional_writes;
-        let turn = self.gateway.turn(&self.bucket, &self.key, decides, &completion.conditions()).await;
-        let _turn = match turn {
-            Ok(turn) => turn,
-            Err(error) => {
-                self.abandon(id).await;
-                return Err(error);
-            }
-        };
         let completed = match completion.at(&primary, own_id, true).await {
             Ok(completed) => completed,
             Err(error) => {
@@ -201,10 +210,11 @@ impl Mutation {
         let ids: Vec<_> = self.bucket.places.iter().map(id_at).collect();
         let current = ids.iter().take_while(|id| id.is_some()).count();
         let ids: Vec<_> = ids.into_iter().map(Option::flatten).collect();
-        let acl = completion.details.acl.as_ref().map(serde_json::to_string).transpose();
-        let acl = acl.map_err(GatewayError::Kept)?;
-        self.gateway.remember_version(&self.bucket, &self.key, &ids, acl.as_deref()).await?;
-        self.apply_as_found(id, completed.e_tag.clone(), acl, current).await?;
+        let owner = self.gateway.new_owner(&self.bucket, &self.requester, None).await?;
+        self.gateway.remember_version(&self.bucket, &self.key, &ids, &completion.acl(&owner)).await?;
+        let text = completion.details.acl.as_ref().map(serde_json::to_string).transpose();
+        let text = text.map_err(GatewayError::Kept)?;
+        self.apply_as_found(id, completed.e_tag.clone(), (owner, text), current).await?;
         let outcome = outcome(completed);
         let answer = completion.answer(&self.gateway, &self.bucket, outcome.clone());
         self.remember_outcome(&completion.input.upload_id, &outcome).await;

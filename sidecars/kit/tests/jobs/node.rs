@@ -11,6 +11,7 @@ use relais_catalog::{Applied, Catalog, Intent, Job, JobState};
 use relais_events::{Bus, BusError, EmbeddedBus, EventLog};
 use relais_kit::{Config, Kit, KitError, Sidecar};
 use relais_model::{ByteSize, DerivedFrom, Event, EventKind, ObjectFacts, ReplicaState, Requester};
+use relais_stores::{FolderConfig, Store, StoreConfig};
 use s3s::dto::{CreateBucketInput, ETag, GetObjectInput, Metadata, PutObjectInput, StreamingBlob};
 use s3s::{S3, S3Request};
 use tokio::task::JoinHandle;
@@ -93,7 +94,8 @@ impl Node {
         let folder = tempfile::tempdir().unwrap();
         let objects = folder.path().join("objects");
         std::fs::create_dir(&objects).unwrap();
-        let s3: Arc<dyn S3> = Arc::new(s3s_fs::FileSystem::new(&objects).unwrap());
+        let store = StoreConfig::Folder(FolderConfig { path: objects.clone() });
+        let s3 = Store::open(&"objects".parse().unwrap(), &store, folder.path()).await.unwrap().s3;
         let bucket = CreateBucketInput { bucket: BUCKET.to_owned(), ..Default::default() };
         s3.create_bucket(request(bucket)).await.unwrap();
 

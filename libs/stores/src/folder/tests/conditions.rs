@@ -112,7 +112,7 @@ async fn a_deletion_keeps_its_conditions() {
     assert_eq!(delete(input).await, failed);
     assert_eq!(delete(DeleteObjectInput { if_match_size: Some(3), ..Default::default() }).await, Ok(()));
     let input = DeleteObjectInput { if_match: etag("0"), ..Default::default() };
-    assert_eq!(delete(input).await, Ok(()), "what is not there is deleted already");
+    assert_eq!(delete(input).await, Err(S3ErrorCode::NoSuchKey), "nothing is there to match");
 }
 
 #[tokio::test]
@@ -124,6 +124,7 @@ async fn a_condition_on_nothing_makes_no_delete_marker() {
         if_match: Some(ETagCondition::Any),
         ..Default::default()
     };
-    fixture.delete_object(request(input)).await.unwrap();
+    let refused = fixture.delete_object(request(input)).await.unwrap_err();
+    assert_eq!(*refused.code(), S3ErrorCode::NoSuchKey);
     assert!(fixture.versions().await.is_empty());
 }
