@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test check bench fmt clean build-packages test-packages bench-packages
+.PHONY: help build run test s3-tests check bench fmt clean build-packages test-packages bench-packages clients
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # whisper.cpp: the bindings that its crate ships (generating them needs libclang), and no instructions that only this machine has.
@@ -16,9 +16,13 @@ RUSTC_MINOR := $(shell rustc --version 2>/dev/null | cut -d. -f2)
 CARGO_FLAGS := $(shell [ "$(or $(RUSTC_MINOR),0)" -ge 96 ] || echo --ignore-rust-version)
 
 BUILD_PACKAGES := build-essential ca-certificates cmake pkg-config
-TEST_PACKAGES := postgresql python3-venv redis-server
+TEST_PACKAGES := postgresql python3-venv rclone redis-server
 BENCH_PACKAGES := nginx-light
 VENV := .venv
+JAVASCRIPT := tests/clients/javascript
+S3S_E2E_VERSION := 0.17.0
+S3S_E2E := target/tools/s3s-e2e-$(S3S_E2E_VERSION)
+SUITE_VENV := .venv-s3-tests
 
 # Installs those of the named Debian packages that are missing. Servers are used as programs: nothing depends on Debian's services.
 define install
@@ -34,7 +38,7 @@ fi
 endef
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 10
 
 build: build-packages ## build target/release/relais
 	cargo build --release --package relais --locked $(CARGO_FLAGS)
@@ -46,10 +50,18 @@ run: build ## build and run everything in one process; data goes to ./data
 	@exec target/release/relais serve
 
 # Building all targets first makes the binary and the tests share one compilation.
-test: build-packages test-packages $(VENV)/installed ## unit tests, then the real binary against real clients and servers
+test: build-packages test-packages clients ## unit tests, then the real binary against real clients and servers
 	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
 	$(VENV)/bin/python tests/tools/with_postgres.py cargo test --workspace --no-fail-fast --locked $(CARGO_FLAGS)
 	$(VENV)/bin/pytest tests
+
+# SUITE: the path of a checkout. S3_TESTS_FLAGS: --store folder, --bare, --write, -k EXPR, --jobs N.
+s3-tests: build-packages $(VENV)/installed ## the conformance suite ceph/s3-tests (SUITE=path) through relais
+	@[ -f "$(SUITE)/requirements.txt" ] || { echo "usage: make s3-tests SUITE=path (a checkout of ceph/s3-tests)"; exit 2; }
+	python3 -m venv $(SUITE_VENV)
+	$(SUITE_VENV)/bin/pip install --quiet --requirement "$(SUITE)/requirements.txt" --requirement tests/s3_tests/requirements.txt
+	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
+	$(VENV)/bin/python tests/s3_tests/run.py --suite "$(SUITE)" $(S3_TESTS_FLAGS)
 
 check: build-packages ## formatting, lints, documentation, unit tests
 	cargo fmt --all --check
@@ -67,7 +79,7 @@ fmt: ## format the Rust sources
 
 clean: ## remove what was built; ./data stays
 	cargo clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(SUITE_VENV) $(JAVASCRIPT)/node_modules
 
 build-packages:
 	@$(call install,$(BUILD_PACKAGES))
@@ -81,4 +93,17 @@ bench-packages:
 $(VENV)/installed: tests/requirements.txt | test-packages
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement tests/requirements.txt
+	touch $@
+
+# The S3 clients that no Debian package has, or has too old: those of Python and node itself are in the virtual environment.
+clients: $(VENV)/installed $(JAVASCRIPT)/node_modules/.package-lock.json $(S3S_E2E)
+
+$(JAVASCRIPT)/node_modules/.package-lock.json: $(JAVASCRIPT)/package-lock.json | $(VENV)/installed
+	cd $(JAVASCRIPT) && PATH="$(abspath $(VENV))/bin:$$PATH" npm ci --no-progress
+	touch $@
+
+# A program of its own, with its own versions of what it uses: built once, in a few minutes.
+$(S3S_E2E): | build-packages
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug --locked $(CARGO_FLAGS) --root target/tools --target-dir target/tools/build s3s-e2e@$(S3S_E2E_VERSION)
+	rm -rf target/tools/build
 	touch $@

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from harness import configuration
+from harness import configuration, replicas
+from harness.accounts import ALICE, BOB, anonymous
 from harness.certificates import make_certificate
 from harness.relais import starter
 from harness.servers import Moto, Postgres, Redis
@@ -70,6 +71,16 @@ def start_shared_relais(tmp_path_factory):
         yield start
 
 
+@pytest.fixture(scope="module", params=["folders", "clouds"])
+def replicated(request, start_shared_relais, tmp_path_factory):
+    """One relais over two folders, or over two accounts that can do what AWS does, with a look into each of the two."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "folders":
+        return replicas.over_folders(start_shared_relais, folder)
+    clouds = [request.getfixturevalue(name) for name in ("moto_http", "moto_https")]
+    return replicas.over_clouds(start_shared_relais, folder, clouds)
+
+
 @pytest.fixture(scope="module")
 def relais(start_shared_relais, tmp_path_factory):
     """One relais for all tests of a module that need nothing special; `folders` are its replicas."""
@@ -81,9 +92,49 @@ def relais(start_shared_relais, tmp_path_factory):
     return one
 
 
+@pytest.fixture(scope="module")
+def shared(start_shared_relais, tmp_path_factory):
+    """A relais over two folders that knows Alice and Bob; anyone may read `open/` in the bucket `half-open`."""
+    folder = tmp_path_factory.mktemp("accounts")
+    named = configuration.bucket("half-open", ["first", "second"], write_mode="all", public_read=["open/"])
+    config, folders = configuration.two_folders(
+        folder, named=[named], accounts=[ALICE, BOB], **configuration.no_sidecars()
+    )
+    one = start_shared_relais("accounts", config=config)
+    one.folders = folders
+    return one
+
+
 @pytest.fixture
-def s3(relais):
-    return relais.client()
+def alice(shared):
+    return ALICE.client(shared)
+
+
+@pytest.fixture
+def bob(shared):
+    return BOB.client(shared)
+
+
+@pytest.fixture
+def nobody(shared):
+    """A client that signs nothing."""
+    return anonymous(shared)
+
+
+@pytest.fixture
+def alices(alice):
+    """A bucket of Alice's, with the object `k`."""
+    name = f"alices-{next(_numbers)}"
+    alice.create_bucket(Bucket=name)
+    alice.put_object(Bucket=name, Key="k", Body=b"private")
+    return name
+
+
+@pytest.fixture
+def s3(request):
+    """A client of the module's relais."""
+    name = "replicated" if "replicated" in request.fixturenames else "relais"
+    return request.getfixturevalue(name).client()
 
 
 @pytest.fixture

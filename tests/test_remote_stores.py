@@ -1,5 +1,9 @@
 """Replicas on two remote S3 accounts, one over HTTP, one over HTTPS with its own authority; clients over TLS."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -147,3 +151,75 @@ def test_write_mode_decides_what_a_lost_cloud_means(clouds, start_relais, tmp_pa
         for name in ("patient", "strict"):
             account.create_bucket(Bucket=name)  # Moto forgets all when it ends.
         eventually(lambda: found(account, "patient", "k"), seconds=60, what="the lost cloud is brought up to date")
+
+
+def test_requests_wait_for_the_budget_of_their_store(clouds, start_relais, tmp_path):
+    settings = {"requests_in_flight_max": 2, "requests_per_second_max": 100, "queue_timeout_seconds": 30}
+    config = configuration.write_toml(
+        tmp_path / "relais.toml",
+        {"narrow": configuration.s3_store(clouds[0], **settings)},
+        [configuration.bucket("media", ["narrow"])],
+    )
+    s3 = start_relais(config=config).client(max_pool_connections=20)
+    ensure_bucket(s3, "media")
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(lambda number: s3.put_object(Bucket="media", Key=f"{number}", Body=b"x" * number), range(60)))
+        bodies = threads.map(lambda number: s3.get_object(Bucket="media", Key=f"{number}")["Body"].read(), range(60))
+        assert list(bodies) == [b"x" * number for number in range(60)]
+
+
+class Witness(BaseHTTPRequestHandler):
+    """Refuses everything, and remembers by whom it was signed."""
+
+    def do_GET(self):
+        self.server.signatures.append(self.headers.get("Authorization", ""))
+        self.send_response(403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_PUT = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def witness():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Witness) as server:
+        server.signatures = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+SHARED_CREDENTIALS = """
+[default]
+aws_access_key_id = KEYOFTHEDEFAULT
+aws_secret_access_key = secret
+[second]
+aws_access_key_id = KEYOFTHESECOND
+aws_secret_access_key = secret
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "variables", "signer"),
+    [
+        ({"aws_profile": "second"}, {"AWS_ACCESS_KEY_ID": "KEYOFTHEVARIABLE"}, "KEYOFTHESECOND"),
+        ({"credentials": "chain"}, {"AWS_ACCESS_KEY_ID": "KEYOFTHEVARIABLE"}, "KEYOFTHEVARIABLE"),
+        ({"credentials": "chain"}, {"AWS_PROFILE": "second"}, "KEYOFTHESECOND"),
+        ({}, {}, "KEYOFTHEDEFAULT"),
+        ({"access_key_id": "OWNKEY", "secret_access_key": "secret"}, {"AWS_PROFILE": "second"}, "OWNKEY"),
+    ],
+)
+def test_credentials_are_those_that_the_store_names(witness, start_relais, tmp_path, settings, variables, signer):
+    (tmp_path / "credentials").write_text(SHARED_CREDENTIALS)
+    url = f"http://127.0.0.1:{witness.server_port}"
+    store = {"kind": "s3", "endpoint": url, "region": "local", **settings}
+    config = configuration.write_toml(
+        tmp_path / "relais.toml", {"witness": store}, [configuration.bucket("media", ["witness"])]
+    )
+    environment = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"), "AWS_SECRET_ACCESS_KEY": "secret"}
+    s3 = start_relais(config=config, environment=environment | variables).client()
+    assert refused(s3.get_object, Bucket="media", Key="k")[0] == 403
+    assert witness.signatures and all(f"Credential={signer}/" in signature for signature in witness.signatures)

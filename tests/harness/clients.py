@@ -38,6 +38,12 @@ def boto3_client(url, access_key, secret_key, authority=None, addressing="path",
 
 def aws(server, *arguments, seconds=120):
     """Runs `aws ARGUMENTS` against a server with `url`, `access_key`, `secret_key`; gives what it did and printed."""
+    command, environment = aws_command(server, *arguments)
+    return run_client(command, environment, seconds)
+
+
+def aws_command(server, *arguments):
+    """The command `aws ARGUMENTS` against that server, and its environment."""
     environment = plain_environment(
         AWS_ACCESS_KEY_ID=server.access_key,
         AWS_SECRET_ACCESS_KEY=server.secret_key,
@@ -49,12 +55,19 @@ def aws(server, *arguments, seconds=120):
         AWS_PAGER="",
     )
     trusted = ["--ca-bundle", server.certificate.authority] if server.certificate else []
-    program = Path(sys.executable).with_name("aws")
-    command = [program, "--endpoint-url", server.url, *trusted, *arguments]
-    done = subprocess.run(
-        [str(part) for part in command], env=environment, capture_output=True, text=True, timeout=seconds
-    )
-    assert done.returncode == 0, f"aws {arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return [program("aws"), "--endpoint-url", server.url, *trusted, *arguments], environment
+
+
+def program(name):
+    """A program that is installed beside the Python that runs the tests."""
+    return Path(sys.executable).with_name(name)
+
+
+def run_client(command, environment, seconds=120, text=True, **options):
+    """Runs a client to its end, which must be a good one; gives what it did and printed."""
+    command = [str(part) for part in command]
+    done = subprocess.run(command, env=environment, capture_output=True, text=text, timeout=seconds, **options)
+    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done
 
 

@@ -12,7 +12,8 @@ def folder_store(path):
     return {"kind": "folder", "path": str(path)}
 
 
-def s3_store(server):
+def s3_store(server, **settings):
+    """An account at a server; settings on top, those of a table below as `{"features.checksums": True}`."""
     store = {
         "kind": "s3",
         "endpoint": server.url,
@@ -23,33 +24,57 @@ def s3_store(server):
     }
     if server.certificate:
         store["ca_file"] = str(server.certificate.authority)
-    return store
+    return store | settings
+
+
+def full_s3_store(server, **settings):
+    """A store that does what AWS does, save the conditions of writes: many writers at once get past those of moto."""
+    lacking = {f"features.conditional_{what}": False for what in ("writes", "copies", "deletes")}
+    return s3_store(server, profile="aws", **lacking, **settings)
 
 
 def bucket(name, replicas, **settings):
     return {"name": name, "replicas": replicas, **settings}
 
 
-def write_toml(path, stores, buckets, **sections):
-    """Writes a configuration file: tables of stores, an array of buckets, and other sections as tables."""
+def account_key(account):
+    """An access key beside the root key, and the account that it belongs to."""
+    return {
+        "access_key_id": account.access_key,
+        "secret_access_key": account.secret_key,
+        "owner": account.owner,
+        "display_name": account.display_name,
+        "email": account.email,
+    }
+
+
+def write_toml(path, stores, buckets, accounts=(), **sections):
+    """Writes a configuration file: tables of stores, arrays of buckets and accounts, other sections as tables."""
     lines = []
     for name, store in stores.items():
         lines += [f"[stores.{name}]", *_pairs(store)]
     for one in buckets:
         lines += ["[[buckets]]", *_pairs(one)]
+    for account in accounts:
+        lines += ["[[access.keys]]", *_pairs(account_key(account))]
     for name, section in sections.items():
         lines += [f"[{name.replace('__', '.')}]", *_pairs(section)]
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
-def two_folders(folder, write_mode="all", **sections):
-    """Configuration of every bucket on the folders `first` and `second`; gives the file and the two folders."""
+def two_folders(folder, write_mode="all", named=(), **sections):
+    """Configuration of `named` and every other bucket on the folders `first` and `second`; gives file and folders."""
     folder.mkdir(parents=True, exist_ok=True)
     folders = [folder / "first", folder / "second"]
     stores = {path.name: folder_store(path) for path in folders}
-    buckets = [bucket("*", list(stores), write_mode=write_mode)]
+    buckets = [*named, bucket("*", list(stores), write_mode=write_mode)]
     return write_toml(folder / "relais.toml", stores, buckets, **sections), folders
+
+
+def no_sidecars():
+    """Sections of a relais that makes neither thumbnails nor transcripts."""
+    return {"thumbnail": {"enabled": False}, "transcription": {"enabled": False}}
 
 
 def tls(certificate):

@@ -42,15 +42,16 @@ def signed_headers(server, method, url, headers=None, payload=UNSIGNED):
     return dict(request.headers.items())
 
 
-def chunked(body, declared, checksum=None):
+def chunked(body, declared, checksum=None, algorithm="CRC32"):
     """Body and headers as SDKs send them over HTTPS: one chunk, then a trailing checksum; declares `declared` bytes."""
+    trailer = f"x-amz-checksum-{algorithm.lower()}"
     framed = b"%x\r\n%s\r\n0\r\n" % (len(body), body)
-    framed += f"x-amz-checksum-crc32:{checksum or crc32(body)}\r\n\r\n".encode()
+    framed += f"{trailer}:{checksum or crc32(body)}\r\n\r\n".encode()
     headers = {
         "Content-Encoding": "aws-chunked",
         "Content-Length": str(len(framed)),
         "X-Amz-Decoded-Content-Length": str(declared),
-        "X-Amz-Trailer": "x-amz-checksum-crc32",
+        "X-Amz-Trailer": trailer,
     }
     return framed, headers
 
