@@ -28,7 +28,9 @@ impl Hosts {
     pub(crate) fn of(urls: &[String]) -> Result<Self, String> {
         let host = |url: &String| {
             let uri: Option<Uri> = url.parse().ok();
-            uri.and_then(|uri| uri.scheme().and(uri.authority()).cloned()).ok_or_else(|| url.clone())
+            uri.filter(|uri| uri.scheme().is_some())
+                .and_then(|uri| uri.authority().cloned())
+                .ok_or_else(|| url.clone())
         };
         Ok(Self(urls.iter().map(host).collect::<Result<_, _>>()?))
     }

@@ -4,8 +4,13 @@
 //! done on every replica (`replicas`). *refused*: answered `NotImplemented` by s3s, with the operation's name. Every
 //! operation that s3s knows has its row; `tests/architecture.rs` compares.
 
-#![expect(clippy::wildcard_imports, reason = "the table names the input and output of every operation of S3")]
-
+#[cfg_attr(
+    not(test),
+    expect(
+        clippy::wildcard_imports,
+        reason = "the table names the input and output of every operation of S3"
+    )
+)]
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
 

@@ -18,11 +18,14 @@ pub(crate) struct Action {
     /// Its name in policies.
     pub(crate) name: String,
     /// The grant that allows it too.
-    pub(crate) grant: Option<(Scope, Permission)>,
+    pub(crate) grant: Grant,
 }
 
+/// The grant that covers an operation, if one does.
+type Grant = Option<(Scope, Permission)>;
+
 /// Operations on objects: name, action, action on a version, grant.
-const OBJECTS: &[(&str, &str, &str, Option<(Scope, Permission)>)] = &[
+const OBJECTS: &[(&str, &str, &str, Grant)] = &[
     ("GetObject", "GetObject", "GetObjectVersion", Some((Scope::Object, Permission::Read))),
     ("HeadObject", "GetObject", "GetObjectVersion", Some((Scope::Object, Permission::Read))),
     (

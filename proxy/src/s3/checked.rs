@@ -77,8 +77,12 @@ impl Gateway {
             let retention = configuration.rule.as_ref().and_then(|rule| rule.default_retention.as_ref());
             retention.map(check_default).transpose()?;
         }
-        let versioning =
-            at!(bucket.primary(), get_bucket_versioning, GetBucketVersioningInput, Default::default());
+        let versioning = at!(
+            bucket.primary(),
+            get_bucket_versioning,
+            GetBucketVersioningInput,
+            GetBucketVersioningInput { bucket: String::new(), expected_bucket_owner: None }
+        );
         let status = versioning.await?.output.status;
         if status.as_ref().map(BucketVersioningStatus::as_str) != Some(BucketVersioningStatus::ENABLED) {
             return Err(s3_error!(
@@ -94,8 +98,12 @@ impl Gateway {
 }
 
 async fn is_locked(place: &Place) -> S3Result<bool> {
-    let asked =
-        at!(place, get_object_lock_configuration, GetObjectLockConfigurationInput, Default::default());
+    let asked = at!(
+        place,
+        get_object_lock_configuration,
+        GetObjectLockConfigurationInput,
+        GetObjectLockConfigurationInput { bucket: String::new(), expected_bucket_owner: None }
+    );
     match asked.await {
         Ok(answer) => {
             let enabled = answer.output.object_lock_configuration.and_then(|found| found.object_lock_enabled);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use http::{HeaderMap, Uri};
+use relais_catalog::IntentId;
 use relais_model::{EventKind, Identity, Requester};
 use relais_stores::{is_outage, request};
 use s3s::dto::{
@@ -14,10 +15,12 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::conditions::Conditions;
 use super::mutation::{Change, Mutation};
+use super::versions::VersionIds;
 use super::write::Refused;
 use crate::access::acl::Acl;
 use crate::access::context::Facts;
 use crate::access::decide::Question;
+use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
 use crate::observe::Connection;
 use crate::placement::Bucket;
@@ -136,15 +139,21 @@ impl Gateway {
     }
 }
 
+/// What the replicas answered, the primary first.
+struct Deleted {
+    answer: DeleteObjectOutput,
+    /// The id at each replica of the version that was deleted or made; nothing where it failed.
+    versions: Vec<Option<String>>,
+    /// How many replicas, counted from the primary, are known to be as the primary is.
+    current: usize,
+}
+
 impl Mutation {
-    /// Deletes on every replica; the primary's answer is the client's. It goes first where it may refuse: under a condition,
-    /// or a version, which may be locked.
+    /// Deletes on every replica; the primary's answer is the client's.
     async fn delete(self, mut input: DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
-        let gateway = self.gateway.clone();
-        let bucket = Arc::clone(&self.bucket);
         let version = input.version_id.clone();
-        let ids = gateway.version_ids(&bucket, &self.key, version.as_deref()).await?;
-        let features = &bucket.primary().store.features;
+        let ids = self.gateway.version_ids(&self.bucket, &self.key, version.as_deref()).await?;
+        let features = &self.bucket.primary().store.features;
         let conditions = Conditions {
             if_match: input.if_match.clone(),
             if_none_match: None,
@@ -152,25 +161,43 @@ impl Mutation {
             if_match_last_modified: input.if_match_last_modified_time.clone(),
         };
         let id = self.open().await?;
-        let decides = features.conditional_deletes || conditions.is_empty() && features.conditional_writes;
-        let _turn = match gateway
-            .turn_for_version(&bucket, &self.key, decides, &conditions, version.as_deref())
-            .await
-        {
+        let decides = features.conditional_deletes;
+        let turn =
+            self.gateway.turn_for_version(&self.bucket, &self.key, decides, &conditions, version.as_deref());
+        let _turn = match turn.await {
             Ok(turn) => turn,
             Err(error) => {
                 self.abandon(id).await;
                 return Err(error);
             }
         };
-        if !features.conditional_deletes {
+        if !decides {
             input = unconditional(input);
         }
         let may_refuse = !conditions.is_empty() || version.is_some();
-        let first = delete_at(&bucket, 0, input.clone(), version.clone());
+        let deleted = match self.delete_on_replicas(input, &ids, may_refuse).await {
+            Ok(deleted) => deleted,
+            Err(refused) => return Err(self.refused(id, refused).await),
+        };
+        self.record_deletion(id, version.as_deref(), &deleted).await?;
+        if deleted.current < self.bucket.places.len() {
+            self.settle_after(std::future::ready(()));
+        }
+        Ok(deleted.answer)
+    }
+
+    /// The primary goes first where it may refuse: under a condition, or a version, which may be locked. Else all at once.
+    async fn delete_on_replicas(
+        &self,
+        input: DeleteObjectInput,
+        ids: &VersionIds,
+        may_refuse: bool,
+    ) -> Result<Deleted, Refused> {
+        let bucket = &self.bucket;
+        let version = input.version_id.clone();
+        let first = delete_at(bucket, 0, input.clone(), version.clone());
         let others = (1..bucket.places.len()).map(|index| {
-            let (input, version) = (unconditional(input.clone()), ids.at(&bucket, &bucket.places[index]));
-            let bucket = &bucket;
+            let (input, version) = (unconditional(input.clone()), ids.at(bucket, &bucket.places[index]));
             async move {
                 match version {
                     Some(version) => delete_at(bucket, index, input, version).await,
@@ -187,52 +214,48 @@ impl Mutation {
         } else {
             tokio::join!(first, others)
         };
-        let answer = match first {
-            Ok(mut answer) => {
-                // A deletion that gives a version back has made it: a marker. Not every store says so.
-                let marked = version.is_none() && answer.version_id.is_some();
-                answer.delete_marker = answer.delete_marker.or(marked.then_some(true));
-                answer
-            }
+        let mut answer = match first {
+            Ok(answer) => answer,
             Err(error) => {
                 let in_doubt = is_outage(&error) || !outcomes.is_empty();
-                return Err(self.refused(id, Refused { error, in_doubt }).await);
+                return Err(Refused { error, in_doubt });
             }
         };
+        if version.is_none() && answer.version_id.is_some() {
+            answer.delete_marker = Some(true); // It has made a version: a marker. Not every store says so.
+        }
         let is_done = |(index, outcome): &(usize, &S3Result<DeleteObjectOutput>)| {
-            outcome.is_ok() && ids.at(&bucket, &bucket.places[index + 1]).is_some()
+            outcome.is_ok() && ids.at(bucket, &bucket.places[index + 1]).is_some()
         };
         let current = 1 + outcomes.iter().enumerate().take_while(is_done).count();
         let mut versions = vec![answer.version_id.clone()];
         for (index, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
                 Ok(output) => versions.push(output.version_id),
-                Err(error) if index + 1 < bucket.required() => {
-                    return Err(self.refused(id, Refused { error, in_doubt: true }).await);
-                }
+                Err(error) if index + 1 < bucket.required() => return Err(Refused { error, in_doubt: true }),
                 Err(error) => {
                     versions.push(None);
-                    log_pending(&self, index + 1, &error);
+                    log_pending(self, index + 1, &error);
                 }
             }
         }
-        if version.is_none() && answer.delete_marker == Some(true) {
-            let owner = gateway.new_owner(&bucket, &self.requester, None).await?;
-            gateway.remember_version(&bucket, &self.key, &versions, &Acl::private(&owner)).await?;
-        }
-        match &version {
+        Ok(Deleted { answer, versions, current })
+    }
+
+    async fn record_deletion(&self, id: IntentId, version: Option<&str>, deleted: &Deleted) -> S3Result<()> {
+        let (gateway, current) = (&self.gateway, deleted.current);
+        if let Some(version) = version {
+            let forgotten = gateway.versions.remove(&self.bucket.name, &self.key, version).await;
+            forgotten.map_err(GatewayError::from)?;
             // What was beneath it may be the latest now.
-            Some(version) => {
-                let forgotten = gateway.versions.remove(&bucket.name, &self.key, version).await;
-                forgotten.map_err(crate::error::GatewayError::from)?;
-                self.apply_uncovered(id, current).await?;
-            }
-            None => self.apply(id, Change { current, ..Default::default() }).await?,
+            return self.apply_uncovered(id, current).await;
         }
-        if current < bucket.places.len() {
-            self.settle_after(std::future::ready(()));
+        if deleted.answer.delete_marker == Some(true) {
+            let owner = gateway.new_owner(&self.bucket, &self.requester, None).await?;
+            let acl = Acl::private(&owner);
+            gateway.remember_version(&self.bucket, &self.key, &deleted.versions, &acl).await?;
         }
-        Ok(answer)
+        Ok(self.apply(id, Change { current, ..Default::default() }).await?)
     }
 }
 

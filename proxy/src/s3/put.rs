@@ -112,7 +112,7 @@ impl Gateway {
             let row = self.objects.find(&bucket.name, &source.key).await?;
             return Ok(row
                 .and_then(|row| row.object)
-                .map_or(requester.principal.clone(), |object| object.owner));
+                .map_or_else(|| requester.principal.clone(), |object| object.owner));
         }
         if requester.principal == Identity::Anonymous.principal() {
             return Ok(self.rules(bucket).await?.owner);
@@ -243,7 +243,7 @@ fn kept_encoding(encoding: Option<String>) -> Option<String> {
 /// The canned ACL that stores are told.
 pub(crate) fn canned(acl: Option<&Acl>, public: bool) -> Option<ObjectCannedACL> {
     let asked = acl.map(Acl::nearest_canned).filter(|canned| *canned != ObjectCannedACL::PRIVATE);
-    let canned = asked.or(public.then_some(ObjectCannedACL::PUBLIC_READ));
+    let canned = asked.or_else(|| public.then_some(ObjectCannedACL::PUBLIC_READ));
     canned.map(ObjectCannedACL::from_static)
 }
 

@@ -18,7 +18,9 @@ use crate::placement::{Bucket, Place};
 macro_rules! at {
     ($place:expr, $operation:ident, $input:ident, $asked:expr) => {{
         let place: crate::placement::Place = $place.clone();
-        let input = $input { bucket: place.bucket.to_string(), expected_bucket_owner: None, ..$asked };
+        let mut input: $input = $asked;
+        input.bucket = place.bucket.to_string();
+        input.expected_bucket_owner = None; // Owners are relais's own.
         async move {
             let answer = place.store.s3.$operation(relais_stores::request(input)).await;
             answer.map(|answer| s3s::S3Response::new(answer.output))

@@ -105,7 +105,7 @@ impl Gateway {
             owner: Some(owner),
             storage_class: detail("storage_class")
                 .map(Into::into)
-                .or(Some(StorageClass::from_static(StorageClass::STANDARD))),
+                .or_else(|| Some(StorageClass::from_static(StorageClass::STANDARD))),
             upload_id: Some(upload.upload_id),
         }
     }
