@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.accounts import ALICE, BOB
 from harness.clients import refused
 
 DENIED = (403, "AccessDenied")
@@ -45,3 +46,41 @@ def test_older_version_is_not_opened_by_the_newer(alice, alices, nobody):
     alice.delete_object(Bucket=alices, Key="v", VersionId=newer)
     assert alice.get_object(Bucket=alices, Key="v")["Body"].read() == b"secret"
     assert refused(nobody.get_object, Bucket=alices, Key="v") == DENIED
+
+
+def test_object_from_before_versioning_is_not_opened_by_a_newer(alice, alices, nobody):
+    alice.put_bucket_versioning(Bucket=alices, VersioningConfiguration={"Status": "Enabled"})
+    newer = alice.put_object(Bucket=alices, Key="k", Body=b"open", ACL="public-read")["VersionId"]
+    assert refused(nobody.get_object, Bucket=alices, Key="k", VersionId="null") == DENIED
+    alice.delete_object(Bucket=alices, Key="k", VersionId=newer)
+    assert alice.get_object(Bucket=alices, Key="k")["Body"].read() == b"private"
+    assert refused(nobody.get_object, Bucket=alices, Key="k") == DENIED
+
+
+def test_object_overwritten_while_versioning_is_suspended_is_closed(alice, alices, nobody):
+    alice.put_bucket_versioning(Bucket=alices, VersioningConfiguration={"Status": "Enabled"})
+    alice.put_object(Bucket=alices, Key="v", Body=b"1")
+    alice.put_bucket_versioning(Bucket=alices, VersioningConfiguration={"Status": "Suspended"})
+    alice.put_object(Bucket=alices, Key="v", Body=b"open", ACL="public-read")
+    assert nobody.get_object(Bucket=alices, Key="v")["Body"].read() == b"open"
+    alice.put_object(Bucket=alices, Key="v", Body=b"closed")
+    assert refused(nobody.get_object, Bucket=alices, Key="v") == DENIED
+    assert refused(nobody.get_object, Bucket=alices, Key="v", VersionId="null") == DENIED
+    alice.delete_object(Bucket=alices, Key="v", VersionId="null")
+    assert alice.get_object(Bucket=alices, Key="v")["Body"].read() == b"1"
+    assert refused(nobody.get_object, Bucket=alices, Key="v") == DENIED
+
+
+def test_who_wrote_the_newer_version_does_not_own_the_older(alice, alices, bob):
+    alice.put_bucket_versioning(Bucket=alices, VersioningConfiguration={"Status": "Enabled"})
+    secret = alice.put_object(Bucket=alices, Key="v", Body=b"alice's")["VersionId"]
+    alice.put_bucket_acl(Bucket=alices, GrantWrite=BOB.grantee, GrantFullControl=ALICE.grantee)
+    newer = bob.put_object(Bucket=alices, Key="v", Body=b"bob's")["VersionId"]
+    assert bob.get_object(Bucket=alices, Key="v", VersionId=newer)["Body"].read() == b"bob's"
+    assert refused(bob.get_object, Bucket=alices, Key="v", VersionId=secret) == DENIED
+    assert refused(bob.get_object_acl, Bucket=alices, Key="v", VersionId=secret) == DENIED
+    assert refused(bob.put_object_acl, Bucket=alices, Key="v", VersionId=secret, ACL="public-read") == DENIED
+    assert alice.get_object(Bucket=alices, Key="v", VersionId=secret)["Body"].read() == b"alice's"
+    bob.delete_object(Bucket=alices, Key="v", VersionId=newer)
+    assert refused(bob.get_object, Bucket=alices, Key="v") == DENIED
+    assert alice.get_object(Bucket=alices, Key="v")["Body"].read() == b"alice's"

@@ -132,7 +132,7 @@ def test_target_of_logging_has_its_name_in_each_store(renamed, s3):
 def test_nobody_gets_in_by_the_other_name(renamed, hidden):
     renamed.client().put_object(Bucket="media", Key="secret", Body=b"media's")
     bob = BOB.client(renamed.relais)
-    assert refused(bob.create_bucket, Bucket=hidden)[0] in (403, 409)
+    assert refused(bob.create_bucket, Bucket=hidden)[0] in (403, 404, 409)
     for call, asked in (
         (bob.get_object, {"Key": "secret"}),
         (bob.put_object, {"Key": "secret", "Body": b"x"}),

@@ -40,6 +40,9 @@ macro_rules! algorithms {
             }
 
             fn enable_expected(&mut self) -> Result<(), GatewayError> {
+                if [$(self.expected.$field.is_some()),*].into_iter().filter(|is_there| *is_there).count() > 1 {
+                    return Err(GatewayError::TwoDigests);
+                }
                 $(if let Some(value) = &self.expected.$field {
                     if BASE64_STANDARD.decode(value).map_or(0, |digest| digest.len()) != $bytes {
                         return Err(GatewayError::DigestUnreadable { algorithm: $header });

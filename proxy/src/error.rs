@@ -33,6 +33,8 @@ pub(crate) enum GatewayError {
     TooLong { declared: u64 },
     #[error("the {algorithm} of the body is not the one that was sent")]
     Digest { algorithm: &'static str },
+    #[error("a request names one x-amz-checksum- header, not several")]
+    TwoDigests,
     #[error("{algorithm} is not base64 of the right length")]
     DigestUnreadable { algorithm: &'static str },
     #[error("the body broke off, or is not what its signature says")]
@@ -67,7 +69,7 @@ impl GatewayError {
             Self::Incomplete { .. } | Self::TooLong { .. } => S3ErrorCode::IncompleteBody,
             Self::Digest { .. } => S3ErrorCode::BadDigest,
             Self::DigestUnreadable { algorithm: "content-md5" } => S3ErrorCode::InvalidDigest,
-            Self::DigestUnreadable { .. } => S3ErrorCode::InvalidRequest,
+            Self::DigestUnreadable { .. } | Self::TwoDigests => S3ErrorCode::InvalidRequest,
             Self::Body(error) => body_code(error),
             Self::ReplicaLost { .. } | Self::Catalog(_) => S3ErrorCode::ServiceUnavailable,
             Self::Policy(error) => error.code(),

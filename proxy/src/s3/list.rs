@@ -1,16 +1,19 @@
 //! Listings of a bucket: as the primary has it, under the name that clients use.
 //!
-//! What the request said is repeated in the answer here, since not every store does it. Owners are relais's: so far the bucket's.
+//! What the request said is repeated in the answer here, since not every store does it. Owners are
+//! relais's: the object's where the catalog knows it, else the bucket's.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use relais_stores::request;
 use s3s::dto::{
     EncodingType, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, Owner,
+    ListObjectsV2Input, ListObjectsV2Output, Object, Owner,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use crate::error::GatewayError;
 use crate::gateway::Gateway;
+use crate::placement::Bucket;
 
 /// Keys of one answer, as S3 has it, and where the request says nothing.
 const KEYS_MAX: i32 = 1000;
@@ -49,6 +52,7 @@ macro_rules! listing {
             output.encoding_type = asked.encoding_type.clone();
             output.is_truncated = output.is_truncated.or(Some(false));
             output.complete(&owner, &asked);
+            self.name_owners(&bucket, output.contents_mut(), encoded).await?;
             Ok(S3Response::new(output))
         }
     };
@@ -72,11 +76,45 @@ impl Gateway {
     );
 }
 
+impl Gateway {
+    /// Names the owner of each object that does not belong to the bucket's.
+    async fn name_owners(
+        &self,
+        bucket: &Bucket,
+        objects: &mut [Object],
+        encoded: bool,
+    ) -> Result<(), GatewayError> {
+        let plain = |key: &str| match encoded {
+            true => percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned(),
+            false => key.to_owned(),
+        };
+        let named = objects.iter_mut().filter(|object| object.owner.is_some());
+        let mut named: Vec<_> =
+            named.filter_map(|object| Some((plain(object.key.as_deref()?), object))).collect();
+        let keys: Vec<&str> = named.iter().map(|(key, _)| key.as_str()).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let owners = self.objects.owners(&bucket.name, &keys).await?;
+        for (key, object) in &mut named {
+            if let Some(owner) = owners.get(key) {
+                object.owner = Some(self.owner(owner));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Puts relais's owner where the store named its own, and repeats what is special to one kind of listing.
 trait Owned {
     type Input;
 
     fn complete(&mut self, owner: &Owner, asked: &Self::Input);
+
+    /// The objects whose owner is not the bucket's where the catalog knows better.
+    fn contents_mut(&mut self) -> &mut [Object] {
+        &mut []
+    }
 }
 
 impl Owned for ListObjectsOutput {
@@ -90,6 +128,10 @@ impl Owned for ListObjectsOutput {
             object.owner = Some(owner.clone());
         }
     }
+
+    fn contents_mut(&mut self) -> &mut [Object] {
+        self.contents.as_deref_mut().unwrap_or_default()
+    }
 }
 
 impl Owned for ListObjectsV2Output {
@@ -102,6 +144,10 @@ impl Owned for ListObjectsV2Output {
         for object in self.contents.iter_mut().flatten() {
             object.owner = wanted.then(|| owner.clone());
         }
+    }
+
+    fn contents_mut(&mut self) -> &mut [Object] {
+        self.contents.as_deref_mut().unwrap_or_default()
     }
 }
 
