@@ -12,10 +12,10 @@ PUBLIC = "s3.example"
 
 
 @pytest.fixture(scope="module")
-def behind_proxy(start_relais, tmp_path_factory):
+def behind_proxy(start_shared_relais, tmp_path_factory):
     settings = {"public_urls": [f"https://{PUBLIC}"]}
     config, _ = configuration.two_folders(tmp_path_factory.mktemp("front"), proxy=settings)
-    return start_relais(name="behind-proxy", config=config)
+    return start_shared_relais(name="behind-proxy", config=config)
 
 
 def ask(relais, **headers):
