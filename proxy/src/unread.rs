@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use hyper::body::{Frame, SizeHint};
 
 /// Largest body of which the rest is read.
@@ -63,7 +63,8 @@ impl HttpBody for Returning {
 
 pub(crate) async fn read_rest(request: Request, next: Next) -> Response {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if !length.is_some_and(|length: usize| (1..=BODY_BYTES_MAX).contains(&length)) {
+    let waits = request.headers().contains_key(EXPECT); // It sends nothing before it is told to go on.
+    if waits || !length.is_some_and(|length: usize| (1..=BODY_BYTES_MAX).contains(&length)) {
         return next.run(request).await;
     }
     let slot = Slot::default();

@@ -31,6 +31,7 @@ use crate::gateway::{Gateway, key, requester};
 use crate::placement::{Bucket, Place};
 
 mod complete;
+mod composite;
 
 use complete::{Completion, Details};
 

@@ -14,7 +14,7 @@ use s3s::dto::{
 use s3s::{S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
-use super::UploadId;
+use super::{UploadId, composite};
 use crate::access::acl::Acl;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
@@ -91,6 +91,7 @@ impl Completion {
         if !numbers.is_sorted_by(|one, next| one < next) {
             return Err(s3_error!(InvalidPartOrder, "the parts are not in the order of their numbers"));
         }
+        composite::check(&self.input, self.named(), self.details.checksum_type.as_deref())?;
         Ok(())
     }
 
