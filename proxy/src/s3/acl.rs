@@ -29,15 +29,18 @@ pub(crate) struct AclAsked {
     pub(crate) write_acp: Option<String>,
 }
 
-/// Takes the ACL out of a request that makes an object.
+/// Takes the ACL out of a request that makes an object; the second form is for requests that may also grant writing.
 macro_rules! acl_asked {
     ($input:expr) => {
+        $crate::s3::acl::acl_asked!($input, None)
+    };
+    ($input:expr, $write:expr) => {
         $crate::s3::acl::AclAsked {
             canned: $input.acl.take().map(|acl| acl.as_str().to_owned()),
             full_control: $input.grant_full_control.take(),
             read: $input.grant_read.take(),
             read_acp: $input.grant_read_acp.take(),
-            write: None,
+            write: $write,
             write_acp: $input.grant_write_acp.take(),
         }
     };
@@ -123,18 +126,11 @@ impl Gateway {
         asked: S3Request<PutBucketAclInput>,
     ) -> S3Result<S3Response<PutBucketAclOutput>> {
         let (bucket, rules) = self.existing(&asked.input.bucket).await?;
-        let input = asked.input;
+        let mut input = asked.input;
         let acl = match &input.access_control_policy {
             Some(document) => self.acl_of_document(document, &rules.owner)?,
             None => {
-                let asked = AclAsked {
-                    canned: input.acl.map(|acl| acl.as_str().to_owned()),
-                    full_control: input.grant_full_control,
-                    read: input.grant_read,
-                    read_acp: input.grant_read_acp,
-                    write: input.grant_write,
-                    write_acp: input.grant_write_acp,
-                };
+                let asked = acl_asked!(input, input.grant_write.take());
                 self.resolve(&asked, &rules.owner, &rules.owner)?
             }
         };
@@ -163,7 +159,7 @@ impl Gateway {
         asked: S3Request<PutObjectAclInput>,
     ) -> S3Result<S3Response<PutObjectAclOutput>> {
         let (bucket, requester) = (self.bucket(&asked.input.bucket)?, requester(&asked));
-        let (key, input) = (key(&asked.input.key)?, asked.input);
+        let (key, mut input) = (key(&asked.input.key)?, asked.input);
         let version = input.version_id.clone();
         let named = require(bucket.primary(), &key, version.as_deref()).await?;
         let of_current = match &version {
@@ -175,14 +171,7 @@ impl Gateway {
         let acl = match &input.access_control_policy {
             Some(document) => self.acl_of_document(document, &owner)?,
             None => {
-                let asked = AclAsked {
-                    canned: input.acl.map(|acl| acl.as_str().to_owned()),
-                    full_control: input.grant_full_control,
-                    read: input.grant_read,
-                    read_acp: input.grant_read_acp,
-                    write: input.grant_write,
-                    write_acp: input.grant_write_acp,
-                };
+                let asked = acl_asked!(input, input.grant_write.take());
                 self.resolve(&asked, &owner, &rules.owner)?
             }
         };

@@ -12,7 +12,7 @@ use s3s::dto::{
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::acl::AclAsked;
+use super::acl::acl_asked;
 use super::kept::ownership;
 use crate::access::acl::Acl;
 use crate::access::rules::{Ownership, ROOT, Setting};
@@ -70,17 +70,10 @@ impl Gateway {
     async fn make_on_replicas(
         &self,
         bucket: &Bucket,
-        input: CreateBucketInput,
+        mut input: CreateBucketInput,
         owner: &str,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
-        let asked = AclAsked {
-            canned: input.acl.map(|acl| acl.as_str().to_owned()),
-            full_control: input.grant_full_control,
-            read: input.grant_read,
-            read_acp: input.grant_read_acp,
-            write: input.grant_write,
-            write_acp: input.grant_write_acp,
-        };
+        let asked = acl_asked!(input, input.grant_write.take());
         let acl = self.resolve(&asked, owner, owner)?;
         let ownership = input.object_ownership.as_ref().map(ownership).transpose()?;
         if ownership == Some(Ownership::BucketOwnerEnforced) && acl.is_public() {
