@@ -1,0 +1,127 @@
+//! `UploadPartCopy`: a part of an upload that is taken from an object.
+
+use std::sync::Arc;
+
+use relais_stores::request;
+use s3s::dto::{
+    CopyPartResult, GetObjectInput, HeadObjectInput, Range, UploadPartCopyInput, UploadPartCopyOutput,
+    UploadPartInput,
+};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+
+use super::{Pair, Source, now, source_conditions};
+use crate::error::GatewayError;
+use crate::gateway::Gateway;
+use crate::placement::{Bucket, Place};
+use crate::s3::customer_key::check_customer_key;
+
+impl Gateway {
+    pub(in crate::s3) async fn copy_part(
+        &self,
+        asked: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        let source = self.source(&asked.input.copy_source).await?;
+        let range = asked.input.copy_source_range.as_deref().map(part_range).transpose()?;
+        check_customer_key!(asked.input)?;
+        let (bucket, id) = self.upload(&asked.input.bucket, &asked.input.key, &asked.input.upload_id)?;
+        let gateway = self.clone();
+        let copied = self.to_its_end(async move {
+            if let Some(last) = range.and_then(last_of) {
+                gateway.check_range(&source, &asked.input, last).await?;
+            }
+            if let Some(pairs) = gateway.copy_pairs(&source, &bucket).await? {
+                let ids = id.places(&bucket);
+                return copy_part_in_stores(&asked.input, &source, &bucket, &pairs, &ids).await;
+            }
+            let input = &asked.input;
+            let asked_source = GetObjectInput { range, ..source_conditions!(input) };
+            let read = gateway.read_source(&source, asked_source).await?;
+            let part = UploadPartInput {
+                body: read.body,
+                bucket: input.bucket.clone(),
+                content_length: read.content_length,
+                key: input.key.clone(),
+                part_number: input.part_number,
+                upload_id: input.upload_id.clone(),
+                sse_customer_algorithm: input.sse_customer_algorithm.clone(),
+                sse_customer_key: input.sse_customer_key.clone(),
+                sse_customer_key_md5: input.sse_customer_key_md5.clone(),
+                ..Default::default()
+            };
+            let written = gateway.write_part(request(part)).await?;
+            let last_modified = Some(now());
+            let copy_part_result =
+                Some(CopyPartResult { e_tag: written.e_tag, last_modified, ..Default::default() });
+            Ok(UploadPartCopyOutput { copy_part_result, ..Default::default() })
+        });
+        copied.await.map(S3Response::new)
+    }
+
+    /// A part must not ask for more than the source has; reading alone would give what there is.
+    async fn check_range(&self, source: &Source, input: &UploadPartCopyInput, last: u64) -> S3Result<()> {
+        let head = HeadObjectInput {
+            bucket: source.bucket.name.to_string(),
+            key: source.key.clone(),
+            version_id: source.version_id.clone(),
+            sse_customer_algorithm: input.copy_source_sse_customer_algorithm.clone(),
+            sse_customer_key: input.copy_source_sse_customer_key.clone(),
+            sse_customer_key_md5: input.copy_source_sse_customer_key_md5.clone(),
+            ..Default::default()
+        };
+        let length = self.head(request(head)).await?.output.content_length.unwrap_or(0);
+        if u64::try_from(length).is_ok_and(|length| last < length) {
+            return Ok(());
+        }
+        Err(s3_error!(InvalidRange, "the range ends behind the end of the source, which has {length} bytes"))
+    }
+}
+
+/// `bytes=first-last`: nothing else is a range of a part.
+fn part_range(text: &str) -> S3Result<Range> {
+    let bounds = text.strip_prefix("bytes=").and_then(|bounds| bounds.split_once('-'));
+    let bounds = bounds.and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    match bounds {
+        Some((first, last)) if first <= last => Ok(Range::Int { first, last: Some(last) }),
+        _ => Err(s3_error!(InvalidArgument, "x-amz-copy-source-range must be bytes=first-last")),
+    }
+}
+
+fn last_of(range: Range) -> Option<u64> {
+    match range {
+        Range::Int { last, .. } => last,
+        Range::Suffix { .. } => None,
+    }
+}
+
+/// Every store copies the part for itself; the primary's answer is the client's.
+async fn copy_part_in_stores(
+    input: &UploadPartCopyInput,
+    source: &Source,
+    bucket: &Bucket,
+    pairs: &[Pair],
+    ids: &[(Place, String)],
+) -> S3Result<UploadPartCopyOutput> {
+    let copy = |(place, upload_id): &(Place, String)| {
+        let (from, to) = pairs.iter().find(|(_, to)| to.replica == place.replica)?;
+        let input = UploadPartCopyInput {
+            bucket: to.bucket.to_string(),
+            copy_source: source.at(from)?,
+            expected_bucket_owner: None,
+            expected_source_bucket_owner: None,
+            upload_id: upload_id.clone(),
+            ..input.clone()
+        };
+        let s3 = Arc::clone(&to.store.s3);
+        Some(async move { s3.upload_part_copy(request(input)).await.map(|answer| answer.output) })
+    };
+    let outcomes = futures::future::join_all(ids.iter().filter_map(copy)).await;
+    let mut answer = None;
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        match outcome {
+            Ok(output) => answer = answer.or(Some(output)),
+            Err(error) if index < bucket.required() => return Err(error),
+            Err(_) => {} // Left out of the upload, and settled after its end.
+        }
+    }
+    answer.ok_or_else(|| GatewayError::UploadId.into())
+}
