@@ -1,4 +1,5 @@
-//! relais as its defaults are, over one S3 store, without sidecars and with a quiet log, as the others log nothing either.
+//! relais as its defaults are, over one S3 store that is taken for AWS (so no lock of keys is needed for conditions), without
+//! sidecars and with a quiet log, as the others log nothing either.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ root_secret_key = "{SECRET_KEY}"
 
 [stores.store]
 kind = "s3"
+profile = "aws"
 endpoint = "http://{store}"
 region = "{REGION}"
 access_key_id = "{ACCESS_KEY}"
