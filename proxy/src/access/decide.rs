@@ -7,7 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use relais_model::{Identity, ObjectKey};
 use relais_stores::{is_outage, request};
 use s3s::dto::GetObjectTaggingInput;
-use s3s::{S3ErrorCode, S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::acl::{Acl, Permission, Who};
 use super::action::{Action, Scope};
@@ -41,8 +41,11 @@ impl Gateway {
             return Ok(());
         }
         let rules = self.rules(question.bucket).await?;
-        if self.allows(question, &rules).await? || self.is_nothing(question).await? {
+        if self.allows(question, &rules).await? {
             return Ok(());
+        }
+        if let Some(absence) = self.absence(question).await? {
+            return Err(absence);
         }
         tracing::info!(
             principal = question.identity.principal(),
@@ -81,22 +84,25 @@ impl Gateway {
         self.allows(&question, &rules).await
     }
 
-    /// Whether what is refused is not there, and the one who asks may know: then the operation says so. That a bucket is
-    /// missing everybody may know.
-    async fn is_nothing(&self, question: &Question<'_>) -> S3Result<bool> {
+    /// What to say in the place of a refusal where what was asked for is not there, and the one who asks may know. That a
+    /// bucket is missing everybody may know.
+    async fn absence(&self, question: &Question<'_>) -> S3Result<Option<S3Error>> {
         let primary = question.bucket.primary();
         let reads = matches!(question.operation, "GetObject" | "HeadObject");
         if let Some(text) = question.key.filter(|_| reads && question.version.is_none()) {
             let listed = self.may_list(question.identity, question.bucket, text).await?;
             if listed && settle::head(primary, &key(text)?).await?.is_none() {
-                return Ok(true);
+                return Ok(Some(s3_error!(NoSuchKey, "there is no object with this key")));
             }
         }
         match crate::s3::head_bucket(primary).await {
-            Ok(()) => Ok(false),
+            Ok(()) => Ok(None),
             Err(error) if is_outage(&error) => Err(error),
-            Err(error) => Ok(error.status_code().or_else(|| error.code().status_code())
-                == Some(http::StatusCode::NOT_FOUND)),
+            Err(error) => {
+                let status = error.status_code().or_else(|| error.code().status_code());
+                let missing = status == Some(http::StatusCode::NOT_FOUND);
+                Ok(missing.then(|| s3_error!(NoSuchBucket, "there is no such bucket")))
+            }
         }
     }
 
