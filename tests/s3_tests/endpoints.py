@@ -13,7 +13,7 @@ MOTO_OWNER = {"owner": "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6cae
 
 
 @contextmanager
-def endpoint(store, folder, workers, one_key=False):
+def endpoint(store, folder, workers):
     """Starts what `--store` names; gives its port, and the accounts of each worker."""
     accounts = {worker: accounts_of(worker) for worker in workers}
     with ExitStack() as stack:
@@ -27,10 +27,7 @@ def endpoint(store, folder, workers, one_key=False):
             [configuration.bucket("*", ["first", "second"], write_mode="all")],
             proxy={"region": REGION, "signature_v2": True},
         )
-        if one_key:
-            accounts = {worker: {name: _root(one) for name, one in three.items()} for worker, three in accounts.items()}
-        else:
-            append_keys(config, [one for three in accounts.values() for one in three.values()])
+        append_keys(config, [one for three in accounts.values() for one in three.values()])
         relais = stack.enter_context(starter(folder))(config=config)
         yield relais.s3_port, accounts
 
@@ -46,11 +43,3 @@ def _stores(store, folder, stack):
 
 def _with_main(accounts, **changes):
     return accounts | {"main": replace(accounts["main"], **changes)}
-
-
-def _root(account):
-    return replace(
-        account,
-        access_key_id=configuration.ROOT_ACCESS_KEY,
-        secret_access_key=configuration.ROOT_SECRET_KEY,
-    )

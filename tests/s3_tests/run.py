@@ -37,7 +37,7 @@ def main():
     with options.keep or tempfile.TemporaryDirectory(prefix="relais-s3-tests-") as folder:
         folder = Path(folder)
         workers = [f"gw{number}" for number in range(options.jobs)]  # As pytest-xdist calls them.
-        with endpoint(options.store, folder, workers, options.one_key) as (port, accounts):
+        with endpoint(options.store, folder, workers) as (port, accounts):
             for worker, three in accounts.items():
                 write_suite_configuration(folder / f"{worker}.conf", port, three)
             found = run_suite(options, folder)
@@ -61,7 +61,6 @@ def arguments():
     parser.add_argument("-k", dest="expression", help="only these tests, as in pytest")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at once")
     parser.add_argument("--keep", type=new_folder, help="a new folder for configurations, logs and results")
-    parser.add_argument("--one-key", action="store_true", help="the root key for all accounts")
     options = parser.parse_args()
     if options.write and options.expression:
         parser.error("--write needs a whole run, without -k")

@@ -50,20 +50,20 @@ fn complete(
     wanted: &[ObjectAttributes],
 ) -> GetObjectAttributesOutput {
     // Clients send one header with all of them, or one each.
-    let mut wanted = wanted.iter().flat_map(|wanted| wanted.as_str().split(',')).map(str::trim);
-    let wanted: Vec<&str> = wanted.by_ref().collect();
-    let wants = |attribute: &str| wanted.contains(&attribute);
+    let wants = |attribute: &str| {
+        wanted.iter().flat_map(|wanted| wanted.as_str().split(',')).any(|wanted| wanted.trim() == attribute)
+    };
     let parts = head.e_tag.as_ref().and_then(part_count);
     let counted =
         parts.map(|count| GetObjectAttributesParts { total_parts_count: Some(count), ..Default::default() });
-    let class = head.storage_class.clone();
     GetObjectAttributesOutput {
         checksum: own.checksum.or_else(|| checksum_of(&head)).filter(|_| wants(ObjectAttributes::CHECKSUM)),
         e_tag: head.e_tag.filter(|_| wants(ObjectAttributes::ETAG)),
         last_modified: head.last_modified,
         object_parts: own.object_parts.or(counted).filter(|_| wants(ObjectAttributes::OBJECT_PARTS)),
         object_size: head.content_length.filter(|_| wants(ObjectAttributes::OBJECT_SIZE)),
-        storage_class: class
+        storage_class: head
+            .storage_class
             .or_else(|| Some(StorageClass::from_static(StorageClass::STANDARD)))
             .filter(|_| wants(ObjectAttributes::STORAGE_CLASS)),
         version_id: head.version_id,
