@@ -23,10 +23,14 @@ use decide::Question;
 pub(crate) mod accounts;
 pub(crate) mod acl;
 mod action;
+pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod decide;
 pub(crate) mod policy;
+pub(crate) mod roles;
 pub(crate) mod rules;
+pub(crate) mod session;
+pub(crate) mod token;
 
 /// The key pair that may do everything.
 #[derive(Clone, Debug)]

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::access::accounts::{AccessConfig, Accounts, KeyError};
+use crate::access::accounts::{Accounts, KeyError};
+use crate::access::config::AccessConfig;
 use crate::background;
 use crate::config::{BucketConfig, Config};
 use crate::error::GatewayError;

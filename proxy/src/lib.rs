@@ -26,7 +26,9 @@ mod tls;
 mod unread;
 
 pub use access::RootKey;
-pub use access::accounts::{AccessConfig, KeyConfig, KeyError};
+pub use access::accounts::KeyError;
+pub use access::config::{AccessConfig, IssuerConfig, KeyConfig, RoleConfig};
+pub use access::roles::RoleError;
 pub use config::{BucketConfig, Config, CorsRule};
 pub use gateway::{Gateway, GatewayConfigError, Parts};
 pub use metrics::install as install_metrics;

@@ -6,37 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use relais_model::{Identity, Secret};
-use serde::{Deserialize, Serialize};
 
 use super::acl::GranteeName;
+use super::config::{AccessConfig, KeyConfig};
 use super::rules::ROOT;
-
-/// The `[access]` section.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccessConfig {
-    /// Access keys beside the root key.
-    #[serde(default)]
-    pub keys: Vec<KeyConfig>,
-}
-
-/// One access key and the account that it belongs to.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyConfig {
-    /// Access key id.
-    pub access_key_id: String,
-    /// Its secret.
-    pub secret_access_key: Option<Secret>,
-    /// A file that holds the secret, instead of the secret itself.
-    pub secret_access_key_file: Option<PathBuf>,
-    /// Id of the account: the owner of what the key makes.
-    pub owner: String,
-    /// What listings and ACLs show beside the id.
-    pub display_name: Option<String>,
-    /// Address by which grants may name the account.
-    pub email: Option<String>,
-}
 
 /// Why an access key cannot be used.
 #[derive(Debug, thiserror::Error)]
