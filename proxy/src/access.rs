@@ -26,6 +26,7 @@ mod action;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod decide;
+pub(crate) mod issuers;
 pub(crate) mod policy;
 pub(crate) mod roles;
 pub(crate) mod rules;

@@ -14,6 +14,7 @@ use relais_model::{ByteSize, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub(crate) mod caller;
 mod transcribe;
 
 pub use transcribe::{Transcribe, transcription};

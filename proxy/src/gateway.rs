@@ -19,6 +19,8 @@ use tracing::Instrument;
 
 use crate::access::accounts::{Accounts, KeyError};
 use crate::access::config::AccessConfig;
+use crate::access::issuers::Issuers;
+use crate::access::roles::{RoleError, Roles};
 use crate::background;
 use crate::config::{BucketConfig, Config};
 use crate::error::GatewayError;
@@ -52,6 +54,9 @@ pub enum GatewayConfigError {
     /// An access key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A role.
+    #[error(transparent)]
+    Role(#[from] RoleError),
 }
 
 /// The S3 that clients reach. Cheap to clone.
@@ -69,6 +74,8 @@ pub struct Shared {
     pub(crate) versions: Versions,
     pub(crate) key_locks: KeyLocks,
     pub(crate) accounts: Accounts,
+    pub(crate) issuers: Issuers,
+    pub(crate) roles: Roles,
     /// Seals upload ids.
     pub(crate) sealer: Sealer,
     /// Seals where a listing goes on.
@@ -113,6 +120,8 @@ impl Gateway {
             versions: parts.catalog.versions(),
             key_locks: parts.catalog.key_locks(),
             accounts: Accounts::new(parts.access)?,
+            issuers: Issuers::new(parts.secret_key),
+            roles: Roles::new(&parts.access.roles)?,
             sealer: Sealer::new(parts.secret_key, "multipart upload id"),
             tokens: Sealer::new(parts.secret_key, "continuation token"),
             region: parts.config.region.clone(),

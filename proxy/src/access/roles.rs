@@ -81,8 +81,11 @@ impl Role {
         let role = || config.name.clone();
         let text = match (&config.policy, &config.policy_file) {
             (Some(text), None) => text.clone(),
-            (None, Some(path)) => std::fs::read_to_string(path)
-                .map_err(|source| RoleError::File { role: role(), path: path.clone(), source })?,
+            (None, Some(path)) => std::fs::read_to_string(path).map_err(|source| RoleError::File {
+                role: role(),
+                path: path.clone(),
+                source,
+            })?,
             _ => return Err(RoleError::Policy(role())),
         };
         let invalid = |error: PolicyError| RoleError::Invalid { role: role(), what: error.to_string() };

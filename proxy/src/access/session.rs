@@ -8,9 +8,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use relais_model::ByteSize;
 
+use super::issuers::TokenError;
 use super::policy::Policy;
 use super::roles::Role;
 use super::token::Token;
+use crate::gateway::Gateway;
 
 /// By which way somebody came in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -62,5 +64,25 @@ impl Session {
     /// Whether it may manage other users' affairs.
     pub(crate) fn is_admin(&self) -> bool {
         self.narrowed_to.is_none() && self.roles.iter().any(|role| role.admin)
+    }
+}
+
+impl Gateway {
+    /// What the holder of a token may do.
+    pub(crate) async fn session_of(&self, jwt: &str, via: Via) -> Result<Session, TokenError> {
+        let token = self.issuers.verify(jwt).await?;
+        Ok(self.session_for(token, via))
+    }
+
+    /// What a token that was verified gives.
+    pub(crate) fn session_for(&self, token: Token, via: Via) -> Session {
+        Session {
+            via,
+            roles: self.roles.of(&token),
+            token: Some(Arc::new(token)),
+            policy: None,
+            narrowed_to: None,
+            object_bytes_max: None,
+        }
     }
 }
