@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) root_access_key: Option<String>,
     pub(crate) root_secret_key: Option<Secret>,
     pub(crate) secret_key: Option<Secret>,
+    pub(crate) secret_keys_before: Vec<Secret>,
     pub(crate) data_file_variables: Vec<String>,
     pub(crate) stores: relais_stores::Config,
     pub(crate) buckets: Vec<relais_proxy::BucketConfig>,
@@ -89,8 +90,13 @@ impl Config {
             let rule = "root_access_key, root_secret_key: set both (RELAIS_ROOT_ACCESS_KEY, RELAIS_ROOT_SECRET_KEY), or neither";
             return Err(Misconfigured(rule.to_owned()));
         }
-        if self.secret_key.as_ref().is_some_and(|secret| secret.expose().len() < SECRET_KEY_BYTES_MIN) {
+        let is_short = |secret: &Secret| secret.expose().len() < SECRET_KEY_BYTES_MIN;
+        if self.secret_key.as_ref().is_some_and(is_short) {
             let rule = "secret_key: SECRET_KEY must have 32 bytes or more; `openssl rand -hex 32` makes one";
+            return Err(Misconfigured(rule.to_owned()));
+        }
+        if self.secret_keys_before.iter().any(is_short) {
+            let rule = "secret_keys_before: each of them (SECRET_KEY_BEFORE) was a secret_key once, of 32 bytes or more";
             return Err(Misconfigured(rule.to_owned()));
         }
         Ok(self)

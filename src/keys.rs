@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use relais_model::Secret;
-use relais_proxy::RootKey;
+use relais_proxy::{Keyring, RootKey};
 
 use crate::config::{Config, Misconfigured};
 
@@ -22,7 +22,7 @@ const SECRET_KEY_LENGTH: usize = 40;
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     pub(crate) root: RootKey,
-    pub(crate) secret: Secret,
+    pub(crate) keyring: Keyring,
     /// Set where the root keys were made just now, and are to be shown this once.
     pub(crate) made: bool,
     /// Where the root keys are kept, unless the configuration has them.
@@ -59,7 +59,8 @@ impl Keys {
                 Secret::from(kept(&file, may_make, "secret_key (SECRET_KEY)", make)?.0)
             }
         };
-        Ok(Self { root, secret, made, root_file })
+        let keyring = Keyring::new(secret, config.secret_keys_before.iter().cloned());
+        Ok(Self { root, keyring, made, root_file })
     }
 }
 

@@ -152,7 +152,7 @@ fn new_gateway(config: &Config, stores: &Stores, catalog: &Catalog, keys: &Keys)
         access: &config.access,
         stores,
         catalog,
-        secret_key: keys.secret.expose().as_bytes(),
+        keyring: &keys.keyring,
     };
     Gateway::new(&parts).map_err(Misconfigured::from_error)
 }

@@ -31,6 +31,7 @@ pub(crate) mod policy;
 pub(crate) mod roles;
 pub(crate) mod rules;
 pub(crate) mod session;
+pub(crate) mod temporary;
 pub(crate) mod token;
 
 /// The key pair that may do everything.

@@ -21,9 +21,11 @@ use crate::access::accounts::{Accounts, KeyError};
 use crate::access::config::AccessConfig;
 use crate::access::issuers::Issuers;
 use crate::access::roles::{RoleError, Roles};
+use crate::access::temporary::TemporaryKeys;
 use crate::background;
 use crate::config::{BucketConfig, Config};
 use crate::error::GatewayError;
+use crate::keyring::Keyring;
 use crate::observe::{Connection, RequestId};
 use crate::placement::{Bucket, Placement, PlacementError};
 use crate::seal::Sealer;
@@ -41,8 +43,8 @@ pub struct Parts<'a> {
     pub stores: &'a Stores,
     /// The database.
     pub catalog: &'a Catalog,
-    /// From which keys for sealing are derived.
-    pub secret_key: &'a [u8],
+    /// From which all other keys are derived.
+    pub keyring: &'a Keyring,
 }
 
 /// Why a gateway cannot be built from its configuration.
@@ -76,6 +78,8 @@ pub struct Shared {
     pub(crate) accounts: Accounts,
     pub(crate) issuers: Issuers,
     pub(crate) roles: Roles,
+    /// Issues and knows temporary credentials.
+    pub(crate) temporary: TemporaryKeys,
     /// Seals upload ids.
     pub(crate) sealer: Sealer,
     /// Seals where a listing goes on.
@@ -120,10 +124,11 @@ impl Gateway {
             versions: parts.catalog.versions(),
             key_locks: parts.catalog.key_locks(),
             accounts: Accounts::new(parts.access)?,
-            issuers: Issuers::new(parts.secret_key),
+            issuers: Issuers::new(parts.keyring),
             roles: Roles::new(&parts.access.roles)?,
-            sealer: Sealer::new(parts.secret_key, "multipart upload id"),
-            tokens: Sealer::new(parts.secret_key, "continuation token"),
+            temporary: TemporaryKeys::new(parts.keyring),
+            sealer: parts.keyring.sealer("multipart upload id"),
+            tokens: parts.keyring.sealer("continuation token"),
             region: parts.config.region.clone(),
             domains: parts.config.domains.clone(),
             public_url: parts.config.public_urls.first().map(|url| url.trim_end_matches('/').to_owned()),

@@ -22,6 +22,9 @@ const VARIABLES: [(&str, &str); 6] = [
     ("REDIS_URL", "events.redis_url"),
 ];
 
+/// A list of secrets, comma separated: a secret of the environment has no comma in it.
+const SECRETS_BEFORE: &str = "SECRET_KEY_BEFORE";
+
 /// The environment as a map; tests make their own.
 pub(super) type Environment = BTreeMap<String, String>;
 
@@ -48,6 +51,10 @@ fn read(file: Option<&Path>, environment: &Environment) -> Result<Config, Miscon
         if let Some(value) = environment.get(name).filter(|value| !value.is_empty()) {
             figment = figment.merge((key, value));
         }
+    }
+    if let Some(value) = environment.get(SECRETS_BEFORE).filter(|value| !value.is_empty()) {
+        let secrets: Vec<&str> = value.split(',').map(str::trim).collect();
+        figment = figment.merge(("secret_keys_before", secrets));
     }
     let mut config: Config = figment.extract().map_err(|error| explain(&error, file))?;
     applications::apply(&mut config, environment)?;

@@ -9,6 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde_json::{Map, Value, json};
 
 use super::token::{Claims, OWN_ISSUER, Token};
+use crate::keyring::Keyring;
 
 /// Why a token is not taken. None of these repeats any of the token.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +29,8 @@ pub(crate) struct Issuers {
 }
 
 impl Issuers {
-    pub(crate) fn new(secret_key: &[u8]) -> Self {
+    pub(crate) fn new(keyring: &Keyring) -> Self {
+        let secret_key = keyring.current_secret().expose().as_bytes();
         Self {
             signing: EncodingKey::from_secret(secret_key),
             verifying: DecodingKey::from_secret(secret_key),

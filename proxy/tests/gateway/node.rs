@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use relais_catalog::{Catalog, EventLog};
 use relais_events::{Bus, BusError, EmbeddedBus, Subscription};
-use relais_model::{ByteSize, Event, ReplicaState, WriteMode};
-use relais_proxy::{AccessConfig, BucketConfig, Config, Gateway, Parts};
+use relais_model::{ByteSize, Event, ReplicaState, Secret, WriteMode};
+use relais_proxy::{AccessConfig, BucketConfig, Config, Gateway, Keyring, Parts};
 use relais_stores::{Config as StoresConfig, FolderConfig, Store, StoreConfig, Stores, request};
 use s3s::dto::{
     CopyObjectInput, CopySource, CreateMultipartUploadInput, DeleteObjectInput, GetObjectInput,
@@ -87,7 +87,7 @@ impl Node {
             buckets: &[bucket(BUCKET, write_mode), small, bucket("*", write_mode)],
             stores: &stores,
             catalog: &catalog,
-            secret_key: b"a secret of thirty-two bytes or more",
+            keyring: &Keyring::new(Secret::from("a secret of thirty-two bytes or more".to_owned()), []),
         };
         let gateway = Gateway::new(&parts).unwrap();
         gateway.make_configured_buckets(None).await;

@@ -40,6 +40,16 @@ fn a_secret_that_looks_like_a_number_stays_text() {
 }
 
 #[test]
+fn earlier_secrets_are_a_list_of_text() {
+    let [one, two] = ["01234567890123456789012345678901", "abcdefghijklmnopqrstuvwxyz012345"];
+    let config = loaded(&[("SECRET_KEY_BEFORE", &format!("{one}, {two}"))]).unwrap();
+    let before: Vec<_> = config.secret_keys_before.iter().map(|secret| secret.expose()).collect();
+    assert_eq!(before, [one, two]);
+    assert!(!toml::to_string(&config).unwrap().contains(one));
+    assert!(loaded(&[("SECRET_KEY_BEFORE", &format!("{one},"))]).unwrap_err().contains("SECRET_KEY_BEFORE"));
+}
+
+#[test]
 fn an_error_names_the_key() {
     for (file, key) in [
         ("[proxy]\nlistne = \"x\"", "proxy.listne"),
@@ -49,6 +59,7 @@ fn an_error_names_the_key() {
         ("[thumbnail]\nquality = 0", "thumbnail.quality"),
         ("root_access_key = \"a\"", "root_secret_key"),
         ("secret_key = \"short\"", "secret_key"),
+        ("secret_keys_before = [\"short\"]", "secret_keys_before"),
     ] {
         let error = loaded_file(file).unwrap_err();
         assert!(error.contains(key), "{key} is not in: {error}");
