@@ -51,6 +51,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         let stores =
             Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
         let own = gateway.insert(new_gateway(&config, &stores, &catalog, &keys)?);
+        own.look_at_revocations().await?; // Before the first request.
         let bound = Server::bind(&config.proxy, own.clone(), keys.root.clone());
         server = Some(bound.await?);
         let transcribe =

@@ -1,8 +1,10 @@
 //! Who may do what.
 //!
-//! s3s verifies signatures with the secrets from here and asks [`Access`] before each operation. `accounts` knows the keys,
-//! `action` what an operation needs, `decide` whether it is allowed; `policy` and `acl` are the two languages in which owners
-//! say so, and `rules` is what the catalog keeps of a bucket. A bulk deletion is asked key by key, where it is done.
+//! s3s verifies signatures with the secrets from here and asks [`Access`] before each operation. `identify` tells who asks: by an
+//! access key (`accounts`, `keys`), by a token (`issuers`, `bearer`), or by temporary credentials (`temporary`); what those bring
+//! is a `session`, by their `roles`. `action` is what an operation needs, `decide` whether it is allowed; `policy` and `acl` are
+//! the two languages in which that is said, and `rules` is what the catalog keeps of a bucket. A bulk deletion is asked key by
+//! key, where it is done.
 
 use std::sync::Arc;
 
@@ -17,17 +19,26 @@ use s3s::{S3Request, S3Result, s3_error};
 use crate::gateway::Gateway;
 use crate::observe::Connection;
 use crate::placement::Bucket;
+use bearer::Bearer;
 use context::Facts;
 use decide::Question;
+use identify::{Evidence, FormToken};
+use session::Asker;
 
 pub(crate) mod accounts;
 pub(crate) mod acl;
 mod action;
+pub(crate) mod bearer;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod decide;
+pub(crate) mod form;
+mod identify;
 pub(crate) mod issuers;
+pub(crate) mod judge;
+pub(crate) mod keys;
 pub(crate) mod policy;
+pub(crate) mod revoked;
 pub(crate) mod roles;
 pub(crate) mod rules;
 pub(crate) mod session;
@@ -55,14 +66,14 @@ impl S3Auth for Keys {
         if access_key == self.root.access_key {
             return Ok(SecretKey::from(self.root.secret_key.expose()));
         }
-        match self.gateway.accounts.key(access_key) {
-            Some((secret, _)) => Ok(SecretKey::from(secret.expose())),
+        match self.gateway.secret(access_key).await? {
+            Some(secret) => Ok(SecretKey::from(secret.expose())),
             None => Err(s3_error!(InvalidAccessKeyId, "the access key is not known here")),
         }
     }
 }
 
-/// Decides each operation, and leaves behind who asked: an [`Identity`] in the request's extensions.
+/// Decides each operation, and leaves behind who asked: an [`Asker`] in the request's extensions.
 pub(crate) struct Access {
     pub(crate) root: Arc<RootKey>,
     pub(crate) gateway: Gateway,
@@ -71,23 +82,22 @@ pub(crate) struct Access {
 /// Operations that are asked when their body was read: a form names its key there, a bulk deletion its keys.
 const ASKED_LATER: [&str; 2] = ["PostObject", "DeleteObjects"];
 
-/// Operations of an account rather than of a bucket.
-const OF_ACCOUNTS: [&str; 2] = ["CreateBucket", "ListBuckets"];
+/// Operations of an account rather than of a bucket that is there, and what policies call them.
+const OF_ACCOUNTS: [(&str, &str); 2] =
+    [("CreateBucket", "s3:CreateBucket"), ("ListBuckets", "s3:ListAllMyBuckets")];
 
 #[async_trait::async_trait]
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let identity =
-            self.identity(context.credentials().map(|credentials| credentials.access_key.as_str()));
-        context.extensions_mut().insert(identity.clone());
+        let asker = self.asker(context).await?;
+        asker.put_into(context.extensions_mut());
         let connection = context.extensions_mut().get::<Connection>().copied();
         let context = &*context;
+        let facts = Facts::new(context.headers(), context.uri(), connection, &asker);
         let operation = context.s3_op().name();
-        if OF_ACCOUNTS.contains(&operation) {
-            return match identity {
-                Identity::Anonymous => Err(s3_error!(AccessDenied, "Access Denied")),
-                _ => Ok(()),
-            };
+        if let Some((_, action)) = OF_ACCOUNTS.iter().find(|(known, _)| *known == operation) {
+            let bucket = context.s3_path().get_bucket_name().unwrap_or_default();
+            return self.gateway.authorise_account(&asker, action, bucket, facts);
         }
         let (bucket, key) = match context.s3_path() {
             S3Path::Root => return Err(s3_error!(AccessDenied, "Access Denied")),
@@ -95,42 +105,53 @@ impl S3Access for Access {
             S3Path::Object { bucket, key } => (bucket, Some(&**key)),
         };
         let Ok(bucket) = self.gateway.bucket(bucket) else { return Ok(()) }; // The operation will say that there is none.
-        let headers = context.headers();
-        let facts = Facts::new(headers, context.uri(), connection, &identity);
-        self.check_owner(&bucket, headers.get("x-amz-expected-bucket-owner")).await?;
+        self.check_owner(&bucket, facts.headers.get("x-amz-expected-bucket-owner")).await?;
         if ASKED_LATER.contains(&operation) {
-            return self.gateway.authorise_later(&identity, &bucket).await;
+            return self.gateway.authorise_later(&asker.identity, &bucket).await;
         }
         let version = facts.query("versionId");
         let version = version.as_deref();
-        let question = Question { identity: &identity, operation, bucket: &bucket, key, version, facts };
+        let question = Question { asker: &asker, operation, bucket: &bucket, key, version, facts };
         self.gateway.authorise(&question).await?;
-        self.check_copy_source(&identity, facts).await
+        self.check_copy_source(&asker, facts).await
     }
 
     async fn post_object(&self, asked: &mut S3Request<PostObjectInput>) -> S3Result<()> {
-        let identity = asked.extensions.get::<Identity>().cloned().unwrap_or(Identity::Anonymous);
+        let asker = Asker::of(&asked.extensions);
+        let asker = asker.unwrap_or(Asker { identity: Identity::Anonymous, session: None });
         let bucket = self.gateway.bucket(&asked.input.bucket)?;
         let connection = asked.extensions.get::<Connection>().copied();
-        let mut facts = Facts::new(&asked.headers, &asked.uri, connection, &identity);
+        let mut facts = Facts::new(&asked.headers, &asked.uri, connection, &asker);
         facts.form_acl = asked.input.acl.as_ref().map(|acl| acl.as_str());
-        let key = Some(asked.input.key.as_str());
-        let operation = "PostObject";
-        let question =
-            Question { identity: &identity, operation, bucket: &bucket, key, version: None, facts };
+        let question = Question {
+            asker: &asker,
+            operation: "PostObject",
+            bucket: &bucket,
+            key: Some(asked.input.key.as_str()),
+            version: None,
+            facts,
+        };
         self.gateway.authorise(&question).await
     }
 }
 
 impl Access {
-    fn identity(&self, access_key: Option<&str>) -> Identity {
-        match access_key {
-            None => Identity::Anonymous,
-            Some(key) if key == self.root.access_key => Identity::Root,
-            Some(key) => {
-                self.gateway.accounts.key(key).map_or(Identity::Anonymous, |(_, identity)| identity.clone())
-            }
+    async fn asker(&self, context: &mut S3AccessContext<'_>) -> S3Result<Asker> {
+        let extensions = context.extensions_mut();
+        let bearer = extensions.remove::<Bearer>().map(|Bearer(session)| session);
+        let form_token = extensions.remove::<FormToken>();
+        let access_key = context.credentials().map(|credentials| credentials.access_key.clone());
+        if access_key.as_ref() == Some(&self.root.access_key) {
+            return Ok(Asker { identity: Identity::Root, session: None });
         }
+        let evidence = Evidence {
+            access_key: access_key.as_deref(),
+            headers: context.headers(),
+            query_token: context::query(context.uri(), "X-Amz-Security-Token"),
+            form_token,
+            bearer,
+        };
+        self.gateway.identify(evidence).await
     }
 
     /// A request may say whose bucket it takes this for.
@@ -143,7 +164,7 @@ impl Access {
     }
 
     /// What is copied has to be readable.
-    async fn check_copy_source(&self, identity: &Identity, facts: Facts<'_>) -> S3Result<()> {
+    async fn check_copy_source(&self, asker: &Asker, facts: Facts<'_>) -> S3Result<()> {
         let Some(header) = facts.headers.get("x-amz-copy-source") else { return Ok(()) };
         let text =
             header.to_str().map_err(|_| s3_error!(InvalidArgument, "x-amz-copy-source is not text"))?;
@@ -153,7 +174,7 @@ impl Access {
         let Ok(bucket) = self.gateway.bucket(&bucket) else { return Ok(()) };
         self.check_owner(&bucket, facts.headers.get("x-amz-source-expected-bucket-owner")).await?;
         let question = Question {
-            identity,
+            asker,
             operation: "GetObject",
             bucket: &bucket,
             key: Some(&key),

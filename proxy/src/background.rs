@@ -1,4 +1,5 @@
-//! What runs behind the requests: the relay of events, the settling of replicas, the recovery of intents, upkeep.
+//! What runs behind the requests: the relay of events, the settling of replicas, the recovery of intents, upkeep; and the
+//! look at what was revoked.
 //!
 //! Each is a loop that is woken when there is something to do and looks by itself now and then, since another instance may
 //! have left the work, or a wake-up been lost with a crash. A failure is logged and met again at the next look.
@@ -30,6 +31,10 @@ pub(crate) async fn run(gateway: Gateway, bus: Arc<dyn Bus>, stop: CancellationT
     loops.spawn(relay::run(gateway.clone(), bus, stop.clone()));
     loops.spawn(settle::run(gateway.clone(), stop.clone()));
     loops.spawn(recover::run(gateway.clone(), stop.clone()));
+    loops.spawn({
+        let (gateway, stop) = (gateway.clone(), stop.clone());
+        async move { gateway.watch_revocations(stop).await }
+    });
     loops.spawn(upkeep::run(gateway, stop));
     while loops.join_next().await.is_some() {}
 }

@@ -9,6 +9,7 @@ use s3s::stream::upload_stream::UploadStreamError;
 use s3s::{S3Error, S3ErrorCode};
 
 use crate::access::acl::AclError;
+use crate::access::issuers::TokenError;
 use crate::access::policy::PolicyError;
 use crate::observe::RequestId;
 
@@ -49,6 +50,8 @@ pub(crate) enum GatewayError {
     Kept(#[source] serde_json::Error),
     #[error("a store of this bucket cannot do this: {0}")]
     Unable(&'static str),
+    #[error("the secret of the access key {0} does not open; SECRET_KEY is another than it was sealed with")]
+    KeySealed(String),
     #[error("the upload id is not one of this server")]
     UploadId,
     #[error("the catalog does not work")]
@@ -76,7 +79,7 @@ impl GatewayError {
             Self::Acl(error) => error.code(),
             Self::Unable(_) => S3ErrorCode::NotImplemented,
             Self::UploadId => S3ErrorCode::NoSuchUpload,
-            Self::Task(_) | Self::Kept(_) => S3ErrorCode::InternalError,
+            Self::Task(_) | Self::Kept(_) | Self::KeySealed(_) => S3ErrorCode::InternalError,
         }
     }
 }
@@ -137,6 +140,15 @@ pub(crate) fn as_clients_see(mut error: S3Error, id: Option<RequestId>) -> S3Err
     }
     answer.set_source(Box::new(error));
     answer
+}
+
+/// How a token that is not taken looks on the S3 port: the codes of "Error responses" in the Amazon S3 API reference.
+pub(crate) fn token_refused(error: &TokenError) -> S3Error {
+    let code = match error {
+        TokenError::Expired => S3ErrorCode::ExpiredToken,
+        TokenError::NotYet | TokenError::Invalid => S3ErrorCode::InvalidToken,
+    };
+    S3Error::with_message(code, error.to_string())
 }
 
 /// What lies behind an answer of a store, for the log.

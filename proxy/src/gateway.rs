@@ -7,7 +7,9 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use relais_catalog::{Buckets, Catalog, Journal, KeyLocks, Objects, Uploads, Versions};
+use relais_catalog::{
+    AccessKeys, Buckets, Catalog, Journal, KeyLocks, Objects, Revocations, Uploads, Users, Versions,
+};
 use relais_events::Bus;
 use relais_model::{BucketName, Identity, ObjectKey, Requester};
 use relais_stores::Stores;
@@ -20,6 +22,8 @@ use tracing::Instrument;
 use crate::access::accounts::{Accounts, KeyError};
 use crate::access::config::AccessConfig;
 use crate::access::issuers::Issuers;
+use crate::access::keys::{KEY_SECRETS, RememberedKeys};
+use crate::access::revoked::Revoked;
 use crate::access::roles::{RoleError, Roles};
 use crate::access::temporary::TemporaryKeys;
 use crate::background;
@@ -76,10 +80,17 @@ pub struct Shared {
     pub(crate) versions: Versions,
     pub(crate) key_locks: KeyLocks,
     pub(crate) accounts: Accounts,
-    pub(crate) issuers: Issuers,
-    pub(crate) roles: Roles,
+    pub(crate) access_keys: AccessKeys,
+    pub(crate) remembered_keys: RememberedKeys,
+    /// Opens the secrets of keys in the catalog.
+    pub(crate) key_secrets: Sealer,
     /// Issues and knows temporary credentials.
     pub(crate) temporary: TemporaryKeys,
+    pub(crate) issuers: Issuers,
+    pub(crate) roles: Roles,
+    pub(crate) users: Users,
+    pub(crate) revocations: Revocations,
+    pub(crate) revoked: Revoked,
     /// Seals upload ids.
     pub(crate) sealer: Sealer,
     /// Seals where a listing goes on.
@@ -127,6 +138,12 @@ impl Gateway {
             issuers: Issuers::new(parts.keyring),
             roles: Roles::new(&parts.access.roles)?,
             temporary: TemporaryKeys::new(parts.keyring),
+            access_keys: parts.catalog.access_keys(),
+            remembered_keys: RememberedKeys::default(),
+            key_secrets: parts.keyring.sealer(KEY_SECRETS),
+            users: parts.catalog.users(),
+            revocations: parts.catalog.revocations(),
+            revoked: Revoked::default(),
             sealer: parts.keyring.sealer("multipart upload id"),
             tokens: parts.keyring.sealer("continuation token"),
             region: parts.config.region.clone(),

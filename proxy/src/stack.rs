@@ -10,12 +10,15 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
+use s3s::S3Error;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::host::MultiDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::sync::Semaphore;
 use tower::{ServiceBuilder, service_fn};
 
+use crate::access::bearer::bearer;
+use crate::access::form::form_token;
 use crate::access::{Access, Keys, RootKey};
 use crate::config::Config;
 use crate::cors::cors;
@@ -45,8 +48,10 @@ pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Re
         .layer(from_fn(read_rest)) // Around all that may refuse a request at its head.
         .layer(from_fn_with_state(hosts, front)) // Before the signature is verified: the host that was signed,
         .layer(from_fn(dated)) // and the date.
-        .layer(from_fn_with_state(gateway, cors)) // Above authentication: a preflight request carries no signature.
-        .layer(from_fn_with_state(slots, shed)); // Refusing is cheaper than verifying.
+        .layer(from_fn_with_state(gateway.clone(), cors)) // Above authentication: a preflight request carries no signature.
+        .layer(from_fn_with_state(slots, shed)) // Refusing is cheaper than verifying.
+        .layer(from_fn_with_state(gateway, bearer)) // What s3s does not know of: tokens in place of a signature,
+        .layer(from_fn(form_token)); // and in forms.
     Ok(Router::new().fallback_service(endpoint).layer(layers))
 }
 
@@ -108,6 +113,13 @@ async fn shed(State(slots): State<Arc<Semaphore>>, request: Request, next: Next)
             response
         }
     }
+}
+
+/// The answer to an error that is found above s3s. Its message must be ours, and need no escaping.
+pub(crate) fn refused(error: &S3Error) -> Response {
+    let status = error.status_code().or_else(|| error.code().status_code());
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    refusal(status, error.code().as_str(), error.message().unwrap_or_default())
 }
 
 /// An answer in S3's form to a request that does not reach s3s. The texts are ours and need no escaping.

@@ -48,8 +48,25 @@ def account_key(account):
     }
 
 
-def write_toml(path, stores, buckets, accounts=(), **sections):
-    """Writes a configuration file: tables of stores, arrays of buckets and accounts, other sections as tables."""
+def role(name, policy, **settings):
+    """A role of the configuration, with the statements of its policy."""
+    return {"name": name, "policy": json.dumps({"Version": "2012-10-17", "Statement": policy}), **settings}
+
+
+def allow(actions, resources, **more):
+    """A statement that allows actions on resources, which are written without their `arn:aws:s3:::`."""
+    resources = [f"arn:aws:s3:::{one}" for one in resources]
+    return {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
+
+
+def deny(actions, resources, **more):
+    """A statement that denies them."""
+    return allow(actions, resources, **more) | {"Effect": "Deny"}
+
+
+def write_toml(path, stores, buckets, accounts=(), lists=None, **sections):
+    """Writes a configuration file: tables of stores, arrays of buckets and accounts, other sections as tables; `lists` are
+    arrays of tables by their name, such as `access.roles`."""
     lines = []
     for name, store in stores.items():
         lines += [f"[stores.{name}]", *_pairs(store)]
@@ -57,6 +74,9 @@ def write_toml(path, stores, buckets, accounts=(), **sections):
         lines += ["[[buckets]]", *_pairs(one)]
     for account in accounts:
         lines += ["[[access.keys]]", *_pairs(account_key(account))]
+    for name, tables in (lists or {}).items():
+        for table in tables:
+            lines += [f"[[{name}]]", *_pairs(table)]
     for name, section in sections.items():
         lines += [f"[{name.replace('__', '.')}]", *_pairs(section)]
     path.write_text("\n".join(lines) + "\n")
@@ -101,5 +121,11 @@ def proxy_url(url):
 
 
 def _pairs(table):
-    """TOML strings, numbers, booleans and arrays of strings are written as in JSON."""
-    return [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    """TOML strings, numbers, booleans and arrays of strings are written as in JSON; a table within one is written inline."""
+    return [f"{key} = {_value(value)}" for key, value in table.items()]
+
+
+def _value(value):
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_value(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value)

@@ -3,12 +3,15 @@
 //! So far both stand in the configuration. The root key is an account of its own that may do everything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use relais_model::{Identity, Secret};
 
 use super::acl::GranteeName;
 use super::config::{AccessConfig, KeyConfig};
+use super::keys::Holder;
+use super::policy::Policy;
 use super::rules::ROOT;
 
 /// Why an access key cannot be used.
@@ -17,8 +20,8 @@ pub enum KeyError {
     /// No secret, or two.
     #[error("access.keys: {0}: set secret_access_key or secret_access_key_file, and not both")]
     Secret(String),
-    /// The secret's file cannot be read.
-    #[error("access.keys: {key}: cannot read secret_access_key_file = {path:?}")]
+    /// The file of the secret, or of the policy, cannot be read.
+    #[error("access.keys: {key}: cannot read {path:?}")]
     File {
         /// The access key.
         key: String,
@@ -27,6 +30,17 @@ pub enum KeyError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// Two policies.
+    #[error("access.keys: {0}: set policy or policy_file, and not both")]
+    Policies(String),
+    /// The policy is none.
+    #[error("access.keys: {key}: {what}")]
+    Policy {
+        /// The access key.
+        key: String,
+        /// What is wrong with its policy.
+        what: String,
     },
     /// The same access key twice.
     #[error("access.keys: {0} is configured twice")]
@@ -47,7 +61,7 @@ const RESERVED: [&str; 6] = [ROOT, "anonymous", "relais", "api", "thumbnail", "t
 /// The accounts.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
-    keys: BTreeMap<String, (Secret, Identity)>,
+    keys: BTreeMap<String, Holder>,
     display_names: BTreeMap<String, String>,
     emails: BTreeMap<String, String>,
     ids: BTreeSet<String>,
@@ -62,7 +76,8 @@ impl Accounts {
             if RESERVED.contains(&owner.as_str()) {
                 return Err(KeyError::Reserved { key: id, owner });
             }
-            let known = (secret(key)?, Identity::Account(owner.clone()));
+            let identity = Identity::Account(owner.clone());
+            let known = Holder { secret: secret(key)?, identity, policy: policy(key)? };
             if accounts.keys.insert(id.clone(), known).is_some() {
                 return Err(KeyError::Twice(id));
             }
@@ -73,8 +88,8 @@ impl Accounts {
         Ok(accounts)
     }
 
-    /// The secret of an access key, and whose it is.
-    pub(crate) fn key(&self, access_key: &str) -> Option<&(Secret, Identity)> {
+    /// Who holds an access key.
+    pub(crate) fn key(&self, access_key: &str) -> Option<&Holder> {
         self.keys.get(access_key)
     }
 
@@ -95,10 +110,29 @@ impl Accounts {
 fn secret(key: &KeyConfig) -> Result<Secret, KeyError> {
     match (&key.secret_access_key, &key.secret_access_key_file) {
         (Some(secret), None) => Ok(secret.clone()),
-        (None, Some(path)) => match std::fs::read_to_string(path) {
-            Ok(text) => Ok(text.trim().to_owned().into()),
-            Err(source) => Err(KeyError::File { key: key.access_key_id.clone(), path: path.clone(), source }),
-        },
+        (None, Some(path)) => Ok(read(key, path)?.trim().to_owned().into()),
         _ => Err(KeyError::Secret(key.access_key_id.clone())),
     }
+}
+
+fn policy(key: &KeyConfig) -> Result<Option<Arc<Policy>>, KeyError> {
+    let id = || key.access_key_id.clone();
+    let text = match (&key.policy, &key.policy_file) {
+        (None, None) => return Ok(None),
+        (Some(text), None) => text.clone(),
+        (None, Some(path)) => read(key, path)?,
+        _ => return Err(KeyError::Policies(id())),
+    };
+    let policy = Policy::parse_of_role(&text);
+    policy
+        .map(|policy| Some(Arc::new(policy)))
+        .map_err(|error| KeyError::Policy { key: id(), what: error.to_string() })
+}
+
+fn read(key: &KeyConfig, path: &Path) -> Result<String, KeyError> {
+    std::fs::read_to_string(path).map_err(|source| KeyError::File {
+        key: key.access_key_id.clone(),
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -7,6 +7,8 @@ use http::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
 use relais_model::Identity;
 
+use super::session::Asker;
+use super::token::Claims;
 use crate::observe::Connection;
 
 /// Headers that are condition keys of the same name, with `s3:` in front.
@@ -45,6 +47,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) form_acl: Option<&'a str>,
     /// Who asks; nothing for who did not sign.
     account: Option<&'a str>,
+    /// What the token says that they brought.
+    claims: Option<&'a Claims>,
 }
 
 /// Tags that an object has.
@@ -55,17 +59,21 @@ impl<'a> Facts<'a> {
         headers: &'a HeaderMap,
         uri: &'a Uri,
         connection: Option<Connection>,
-        identity: &'a Identity,
+        asker: &'a Asker,
     ) -> Self {
-        let account = match identity {
+        let account = match &asker.identity {
             Identity::Anonymous => None,
             known => Some(known.principal()),
         };
-        Self { headers, uri, connection, form_acl: None, account }
+        let claims = asker.claims();
+        Self { headers, uri, connection, form_acl: None, account, claims }
     }
 
     /// The values of a condition key, in lower case but for what follows a slash.
     pub(crate) fn values(&self, key: &str, existing_tags: &Tags) -> Option<Vec<String>> {
+        if let Some(path) = key.strip_prefix("jwt:") {
+            return self.claims?.values(path);
+        }
         if let Some(tag) = key.strip_prefix("s3:existingobjecttag/") {
             return only(existing_tags, tag);
         }
@@ -94,10 +102,7 @@ impl<'a> Facts<'a> {
 
     /// The value of a parameter of the query.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
-        let pairs = self.uri.query()?.split('&');
-        // Names may be encoded as well as values; s3s decodes both.
-        let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        pairs.find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
+        query(self.uri, name)
     }
 
     fn header(&self, name: &str) -> Option<Vec<String>> {
@@ -114,6 +119,14 @@ impl<'a> Facts<'a> {
             .map(|(key, value)| (decode(key), decode(value)))
             .collect()
     }
+}
+
+/// The value of a parameter of a query.
+pub(crate) fn query(uri: &Uri, name: &str) -> Option<String> {
+    let pairs = uri.query()?.split('&');
+    // Names may be encoded as well as values; s3s decodes both.
+    let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
 }
 
 fn only(tags: &Tags, wanted: &str) -> Option<Vec<String>> {

@@ -1,7 +1,8 @@
 //! The decision: may this identity do that.
 //!
-//! An explicit Deny of the bucket's policy wins; then whoever is allowed by ownership, by the policy, by an ACL or by
-//! `public_read` may. Everything else is refused. The root key and relais's own parts are not asked.
+//! An explicit Deny of any policy wins (`judge`); then whoever is allowed by a policy, by `public_read`, by ownership or by an ACL
+//! may. Everything else is refused. The root key and relais's own parts are not asked. Ownership and ACLs give to accounts alone:
+//! who comes with a session may do what policies say, and what is open to everybody.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use relais_model::{Identity, ObjectKey};
@@ -12,15 +13,17 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use super::acl::{Acl, Permission, Who};
 use super::action::{Action, Scope};
 use super::context::{Facts, Tags};
-use super::policy::{Asked, Policy, Principal, Verdict};
+use super::judge::{Judgement, OfBucket, Reason, judge};
+use super::policy::{Asked, Principal};
 use super::rules::Rules;
+use super::session::Asker;
 use crate::background::settle;
 use crate::gateway::{Gateway, key};
 use crate::placement::Bucket;
 
 /// What somebody wants to do.
 pub(crate) struct Question<'a> {
-    pub(crate) identity: &'a Identity,
+    pub(crate) asker: &'a Asker,
     /// Name of the operation of S3.
     pub(crate) operation: &'a str,
     pub(crate) bucket: &'a Bucket,
@@ -34,25 +37,57 @@ pub(crate) struct Question<'a> {
 /// out.
 const ALWAYS_THE_OWNERS: [&str; 3] = ["GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"];
 
+/// The answer to a question, and why.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    Allowed(Reason),
+    Refused(Reason),
+}
+
 impl Gateway {
-    /// Refuses what is not allowed.
+    /// Refuses what is not allowed. The client hears that it is refused; why, the log says under the request's id.
     pub(crate) async fn authorise(&self, question: &Question<'_>) -> S3Result<()> {
-        if matches!(question.identity, Identity::Root | Identity::Service(_)) {
+        if is_unlimited(&question.asker.identity) {
             return Ok(());
         }
         let rules = self.rules(question.bucket).await?;
-        if self.allows(question, &rules).await? {
-            return Ok(());
-        }
+        let reason = match self.decide(question, &rules).await? {
+            Decision::Allowed(_) => return Ok(()),
+            Decision::Refused(reason) => reason,
+        };
         if let Some(absence) = self.absence(question).await? {
             return Err(absence);
         }
         tracing::info!(
-            principal = question.identity.principal(),
+            principal = question.asker.identity.principal(),
             operation = question.operation,
             bucket = %question.bucket.name,
+            %reason,
             "refused"
         );
+        Err(s3_error!(AccessDenied, "Access Denied"))
+    }
+
+    /// Refuses what is of no bucket, or of one that is not there yet: accounts may, and holders of tokens as their policies say.
+    pub(crate) fn authorise_account(
+        &self,
+        asker: &Asker,
+        action: &str,
+        bucket: &str,
+        facts: Facts<'_>,
+    ) -> S3Result<()> {
+        let Asker { identity, session } = asker;
+        let context = |name: &str| facts.values(name, &Tags::new());
+        let principal = principal(identity);
+        let asked = Asked { principal, action, bucket, key: None, context: &context };
+        let allowed = match session {
+            Some(session) => matches!(judge(Some(session), None, &asked), Judgement::Allowed(_)),
+            None => *identity != Identity::Anonymous,
+        };
+        if allowed {
+            return Ok(());
+        }
+        tracing::info!(principal = identity.principal(), action, "refused");
         Err(s3_error!(AccessDenied, "Access Denied"))
     }
 
@@ -70,18 +105,18 @@ impl Gateway {
     }
 
     /// Whether this identity may list the key, and so may know that it is not there.
-    pub(crate) async fn may_list(&self, identity: &Identity, bucket: &Bucket, key: &str) -> S3Result<bool> {
-        if matches!(identity, Identity::Root | Identity::Service(_)) {
+    pub(crate) async fn may_list(&self, asker: &Asker, bucket: &Bucket, key: &str) -> S3Result<bool> {
+        if is_unlimited(&asker.identity) {
             return Ok(true);
         }
         let prefix = utf8_percent_encode(key, NON_ALPHANUMERIC);
         let uri = http::Uri::try_from(format!("/?prefix={prefix}")).unwrap_or_default();
         let headers = http::HeaderMap::new();
-        let facts = Facts::new(&headers, &uri, None, identity);
+        let facts = Facts::new(&headers, &uri, None, asker);
         let operation = "ListObjects";
-        let question = Question { identity, operation, bucket, key: None, version: None, facts };
+        let question = Question { asker, operation, bucket, key: None, version: None, facts };
         let rules = self.rules(bucket).await?;
-        self.allows(&question, &rules).await
+        Ok(matches!(self.decide(&question, &rules).await?, Decision::Allowed(_)))
     }
 
     /// What to say in the place of a refusal where what was asked for is not there, and the one who asks may know. That a
@@ -90,7 +125,7 @@ impl Gateway {
         let primary = question.bucket.primary();
         let reads = matches!(question.operation, "GetObject" | "HeadObject");
         if let Some(text) = question.key.filter(|_| reads && question.version.is_none()) {
-            let listed = self.may_list(question.identity, question.bucket, text).await?;
+            let listed = self.may_list(question.asker, question.bucket, text).await?;
             if listed && settle::head(primary, &key(text)?).await?.is_none() {
                 return Ok(Some(s3_error!(NoSuchKey, "there is no object with this key")));
             }
@@ -106,46 +141,63 @@ impl Gateway {
         }
     }
 
-    async fn allows(&self, question: &Question<'_>, rules: &Rules) -> S3Result<bool> {
+    async fn decide(&self, question: &Question<'_>, rules: &Rules) -> S3Result<Decision> {
         let action = Action::of(question.operation, question.version.is_some());
-        let account = match question.identity {
-            Identity::Account(id) => Some(id.as_str()),
-            _ => None,
-        };
+        // What is theirs gives something to accounts, not to those whose policies say all that they may do.
+        let account = account(&question.asker.identity).filter(|_| question.asker.session.is_none());
         let owns_bucket = account == Some(rules.owner.as_str());
         if owns_bucket && ALWAYS_THE_OWNERS.contains(&question.operation) {
-            return Ok(true);
+            return Ok(Decision::Allowed(Reason::OwnsBucket));
         }
-        if let Some((policy, _)) = &rules.policy {
-            let tags = self.tags_for(policy, question).await?;
-            let context = |name: &str| question.facts.values(name, &tags);
-            let asked = Asked {
-                principal: account.map_or(Principal::Anonymous, Principal::Account),
-                action: &action.name,
-                bucket: question.bucket.name.as_str(),
-                key: question.key,
-                context: &context,
-            };
-            let restricted = rules.block().restrict && policy.is_public();
-            match policy.decide(&asked) {
-                Verdict::Deny(_) => return Ok(false),
-                Verdict::Allow(_) if !restricted || owns_bucket => return Ok(true),
-                Verdict::Allow(_) | Verdict::Silent => {}
-            }
+        match self.ask_policies(question, rules, &action, owns_bucket).await? {
+            Judgement::Allowed(reason) => return Ok(Decision::Allowed(reason)),
+            Judgement::Denied(reason) => return Ok(Decision::Refused(reason)),
+            Judgement::Silent => {}
         }
         if self.is_configured_public(question) {
-            return Ok(true);
+            return Ok(Decision::Allowed(Reason::PublicRead));
         }
         let of_object = question.key.is_some() && !matches!(action.grant, Some((Scope::Bucket, _)));
         if owns_bucket && (!of_object || rules.acls_are_off()) {
-            return Ok(true);
+            return Ok(Decision::Allowed(Reason::OwnsBucket));
         }
         let who = account.map_or(Who::Anonymous, Who::Account);
-        match action.grant {
-            Some((Scope::Bucket, permission)) => Ok(granted(rules, &rules.acl(), who, permission)),
-            _ if of_object => self.owns_or_is_granted(question, rules, who, &action).await,
-            _ => Ok(false),
-        }
+        let (allowed, reason) = match action.grant {
+            Some((Scope::Bucket, permission)) => {
+                (granted(rules, &rules.acl(), who, permission), Reason::BucketAcl)
+            }
+            _ if of_object => {
+                (self.owns_or_is_granted(question, rules, who, &action).await?, Reason::ObjectAcl)
+            }
+            _ => (false, Reason::Nothing),
+        };
+        Ok(if allowed { Decision::Allowed(reason) } else { Decision::Refused(Reason::Nothing) })
+    }
+
+    async fn ask_policies(
+        &self,
+        question: &Question<'_>,
+        rules: &Rules,
+        action: &Action,
+        owns_bucket: bool,
+    ) -> S3Result<Judgement> {
+        let of_bucket = rules.policy.as_ref().map(|(policy, _)| policy);
+        let own = question.asker.session.iter().flat_map(|session| session.policies());
+        let look_at_tags = own.chain(of_bucket).any(|policy| policy.looks_at("s3:existingobjecttag/"));
+        let tags = if look_at_tags { self.tags_of(question).await? } else { Tags::new() };
+        let context = |name: &str| question.facts.values(name, &tags);
+        let asked = Asked {
+            principal: principal(&question.asker.identity),
+            action: &action.name,
+            bucket: question.bucket.name.as_str(),
+            key: question.key,
+            context: &context,
+        };
+        let of_bucket = of_bucket.map(|policy| {
+            let restricted = rules.block().restrict && policy.is_public();
+            OfBucket { policy, gives: !restricted || owns_bucket }
+        });
+        Ok(judge(question.asker.session.as_deref(), of_bucket, &asked))
     }
 
     /// Objects may belong to others than their bucket does.
@@ -166,12 +218,9 @@ impl Gateway {
         }
     }
 
-    /// The object's tags, if the policy looks at them.
-    async fn tags_for(&self, policy: &Policy, question: &Question<'_>) -> S3Result<Tags> {
+    /// The object's tags.
+    async fn tags_of(&self, question: &Question<'_>) -> S3Result<Tags> {
         let Some(key) = question.key else { return Ok(Tags::new()) };
-        if !policy.looks_at("s3:existingobjecttag/") {
-            return Ok(Tags::new());
-        }
         let primary = question.bucket.primary();
         let input = GetObjectTaggingInput {
             bucket: primary.bucket.to_string(),
@@ -200,6 +249,22 @@ impl Gateway {
         let reads = matches!(question.operation, "GetObject" | "HeadObject") && question.version.is_none();
         reads && question.key.is_some_and(|key| question.bucket.is_public(key))
     }
+}
+
+/// The root key and relais's own parts are not asked.
+fn is_unlimited(identity: &Identity) -> bool {
+    matches!(identity, Identity::Root | Identity::Service(_))
+}
+
+fn account(identity: &Identity) -> Option<&str> {
+    match identity {
+        Identity::Account(id) => Some(id),
+        _ => None,
+    }
+}
+
+fn principal(identity: &Identity) -> Principal<'_> {
+    account(identity).map_or(Principal::Anonymous, Principal::Account)
 }
 
 fn granted(rules: &Rules, acl: &Acl, who: Who<'_>, permission: Permission) -> bool {

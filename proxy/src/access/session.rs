@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use relais_model::ByteSize;
+use http::Extensions;
+use relais_model::{ByteSize, Identity};
 
 use super::issuers::TokenError;
-use super::policy::Policy;
+use super::policy::{Policy, PolicyError};
 use super::roles::Role;
-use super::token::Token;
+use super::temporary::Grant;
+use super::token::{Claims, Token};
 use crate::gateway::Gateway;
 
 /// By which way somebody came in.
@@ -27,6 +29,34 @@ pub(crate) enum Via {
     Sts,
 }
 
+/// Who asks, and what they bring.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    pub(crate) identity: Identity,
+    pub(crate) session: Option<Arc<Session>>,
+}
+
+impl Asker {
+    /// Who is left behind in a request by `access`; nobody where it was not asked.
+    pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
+        let identity = extensions.get::<Identity>()?.clone();
+        Some(Self { identity, session: extensions.get::<Arc<Session>>().cloned() })
+    }
+
+    /// What the token says that they brought.
+    pub(crate) fn claims(&self) -> Option<&Claims> {
+        Some(&self.session.as_ref()?.token.as_ref()?.claims)
+    }
+
+    /// Leaves it behind in a request.
+    pub(crate) fn put_into(&self, extensions: &mut Extensions) {
+        extensions.insert(self.identity.clone());
+        if let Some(session) = &self.session {
+            extensions.insert(Arc::clone(session));
+        }
+    }
+}
+
 /// What somebody may do beside what a bucket gives.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
@@ -40,13 +70,28 @@ pub(crate) struct Session {
     pub(crate) narrowed_to: Option<Arc<Policy>>,
     /// Largest object that the credentials may write, whatever the roles say.
     pub(crate) object_bytes_max: Option<ByteSize>,
+    /// Media types that the credentials may write, whatever else the bucket takes; empty: all of those.
+    pub(crate) content_types: Vec<String>,
 }
 
 impl Session {
-    /// The policies that may allow something, each with the name of what it belongs to.
-    pub(crate) fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
-        let own = self.policy.iter().map(|policy| ("key", &**policy));
-        own.chain(self.roles.iter().map(|role| (role.name.as_str(), &role.policy)))
+    /// What a policy of its own gives an access key.
+    pub(crate) fn of_key(policy: Arc<Policy>) -> Self {
+        Self {
+            via: Via::Key,
+            token: None,
+            roles: Vec::new(),
+            policy: Some(policy),
+            narrowed_to: None,
+            object_bytes_max: None,
+            content_types: Vec::new(),
+        }
+    }
+
+    /// Every policy that has a say.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &Policy> {
+        let own = self.policy.iter().chain(&self.narrowed_to).map(|policy| &**policy);
+        own.chain(self.roles.iter().map(|role| &role.policy))
     }
 
     /// When it ends.
@@ -68,14 +113,24 @@ impl Session {
 }
 
 impl Gateway {
-    /// What the holder of a token may do.
+    /// What the holder of a token may do. Whether they are still welcome is asked by [`Self::identify`].
     pub(crate) async fn session_of(&self, jwt: &str, via: Via) -> Result<Session, TokenError> {
         let token = self.issuers.verify(jwt).await?;
         Ok(self.session_for(token, via))
     }
 
-    /// What a token that was verified gives.
-    pub(crate) fn session_for(&self, token: Token, via: Via) -> Session {
+    /// What temporary credentials give.
+    pub(crate) fn session_of_grant(&self, grant: Grant, via: Via) -> Result<Session, PolicyError> {
+        let narrowed_to = grant.narrowed_to.as_deref().map(Policy::parse_of_role).transpose()?;
+        Ok(Session {
+            narrowed_to: narrowed_to.map(Arc::new),
+            object_bytes_max: grant.object_bytes_max,
+            content_types: grant.content_types,
+            ..self.session_for(grant.token, via)
+        })
+    }
+
+    fn session_for(&self, token: Token, via: Via) -> Session {
         Session {
             via,
             roles: self.roles.of(&token),
@@ -83,6 +138,7 @@ impl Gateway {
             policy: None,
             narrowed_to: None,
             object_bytes_max: None,
+            content_types: Vec::new(),
         }
     }
 }

@@ -33,9 +33,11 @@ where
         let Some(jwt) = bearer(parts.headers.get(AUTHORIZATION)) else {
             return Err(refused("send a token as `Authorization: Bearer …`"));
         };
-        match gateway.session_of(jwt, Via::Bearer).await {
-            Ok(session) => Ok(Self(session)),
-            Err(error) => Err(refused(&error.to_string())),
+        let session =
+            gateway.session_of(jwt, Via::Bearer).await.map_err(|error| refused(&error.to_string()))?;
+        match session.token.as_ref().is_some_and(|token| gateway.revoked.has(token)) {
+            true => Err(refused("the token was revoked, or its holder is not active")),
+            false => Ok(Self(session)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use http::{HeaderMap, Uri};
 use relais_catalog::IntentId;
-use relais_model::{EventKind, Identity, Requester};
+use relais_model::{EventKind, Requester};
 use relais_stores::{is_outage, request};
 use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
@@ -20,6 +20,7 @@ use super::write::Refused;
 use crate::access::acl::Acl;
 use crate::access::context::Facts;
 use crate::access::decide::Question;
+use crate::access::session::Asker;
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
 use crate::observe::Connection;
@@ -36,7 +37,7 @@ struct Bulk {
     bucket: Arc<Bucket>,
     requester: Requester,
     /// Who asks; nothing within the process.
-    identity: Option<Identity>,
+    asker: Option<Asker>,
     headers: HeaderMap,
     uri: Uri,
     connection: Option<Connection>,
@@ -63,7 +64,7 @@ impl Gateway {
         let bulk = Arc::new(Bulk {
             bucket: self.bucket(&asked.input.bucket)?,
             requester: requester(&asked),
-            identity: asked.extensions.get::<Identity>().cloned(),
+            asker: Asker::of(&asked.extensions),
             connection: asked.extensions.get::<Connection>().copied(),
             headers: asked.headers,
             uri: asked.uri,
@@ -107,10 +108,10 @@ impl Gateway {
     }
 
     async fn delete_listed(&self, bulk: &Bulk, object: &ObjectIdentifier) -> S3Result<DeleteObjectOutput> {
-        if let Some(identity) = &bulk.identity {
-            let facts = Facts::new(&bulk.headers, &bulk.uri, bulk.connection, identity);
+        if let Some(asker) = &bulk.asker {
+            let facts = Facts::new(&bulk.headers, &bulk.uri, bulk.connection, asker);
             let question = Question {
-                identity,
+                asker,
                 operation: "DeleteObject",
                 bucket: &bulk.bucket,
                 key: Some(&object.key),

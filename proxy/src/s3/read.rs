@@ -3,12 +3,13 @@
 //! The primary answers. When it is out of order, a replica that the catalog knows to be current does; there being none, the
 //! client hears 503 rather than something stale. Who may not list a bucket does not learn which keys are missing.
 
-use relais_model::{Identity, ObjectKey, ReplicaState};
+use relais_model::{ObjectKey, ReplicaState};
 use relais_stores::{is_outage, refusal_header, request};
 use s3s::dto::{GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::customer_key::check_customer_key;
+use crate::access::session::Asker;
 use crate::error::{GatewayError, cause};
 use crate::gateway::{Gateway, key};
 use crate::placement::{Bucket, Place};
@@ -45,7 +46,9 @@ macro_rules! read {
                 Ok(answer) => return Ok(S3Response::new(answer.output)),
                 Err(error) if is_outage(&error) => error,
                 Err(error) => {
-                    return Err(self.refused_read(&bucket, &key, asked.extensions.get(), named(error)).await)
+                    return Err(self
+                        .refused_read(&bucket, &key, Asker::of(&asked.extensions), named(error))
+                        .await)
                 }
             };
             let ids = self.version_ids(&bucket, &key, version.as_deref()).await?;
@@ -93,12 +96,12 @@ impl Gateway {
         &self,
         bucket: &Bucket,
         key: &ObjectKey,
-        identity: Option<&Identity>,
+        asker: Option<Asker>,
         error: S3Error,
     ) -> S3Error {
         let missing = *error.code() == S3ErrorCode::NoSuchKey;
-        let Some(identity) = identity.filter(|_| missing) else { return error };
-        match self.may_list(identity, bucket, key.as_str()).await {
+        let Some(asker) = asker.filter(|_| missing) else { return error };
+        match self.may_list(&asker, bucket, key.as_str()).await {
             Ok(true) => error,
             Ok(false) => match super::bucket::head(bucket.primary()).await {
                 Ok(()) => s3_error!(AccessDenied, "Access Denied"),
