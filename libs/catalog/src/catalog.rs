@@ -7,6 +7,7 @@ use sea_orm_migration::MigratorTrait;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use crate::access_keys::AccessKeys;
 use crate::buckets::Buckets;
 use crate::config::Config;
 use crate::database::{Database, Exclusive};
@@ -18,7 +19,9 @@ use crate::journal::Journal;
 use crate::key_locks::KeyLocks;
 use crate::migrations::Migrations;
 use crate::objects::Objects;
+use crate::revocations::Revocations;
 use crate::uploads::Uploads;
+use crate::users::Users;
 use crate::versions::Versions;
 
 /// One instance's connection to the catalog. Clones and the parts that it hands out share it.
@@ -100,6 +103,21 @@ impl Catalog {
     /// The sidecars' work.
     pub fn jobs(&self) -> Jobs {
         Jobs::new(self.database.clone(), Arc::clone(&self.instance))
+    }
+
+    /// The accounts of the application.
+    pub fn users(&self) -> Users {
+        Users::new(self.database.clone())
+    }
+
+    /// The access keys that were made by command.
+    pub fn access_keys(&self) -> AccessKeys {
+        AccessKeys::new(self.database.clone())
+    }
+
+    /// What is no longer valid though its signature is.
+    pub fn revocations(&self) -> Revocations {
+        Revocations::new(self.database.clone())
     }
 
     /// The storage of the embedded bus.

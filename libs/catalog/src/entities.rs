@@ -1,9 +1,11 @@
 //! The rows as sea-orm sees them, one file a table, and the types that are stored as JSON.
 //!
-//! Times are microseconds since 1970 in integers: both databases compare them alike. Turning rows into the words of
+//! Times are microseconds since 1970 in integers: both databases compare them alike. Only `users`, which others read,
+//! has the database's own. Turning rows into the words of
 //! relais is done by the modules that hand them out.
 #![expect(unreachable_pub, reason = "the entity derive wants public items; the module itself is private")]
 
+pub(crate) mod access_key;
 pub(crate) mod bucket;
 pub(crate) mod cursor;
 pub(crate) mod instance;
@@ -11,8 +13,11 @@ pub(crate) mod job;
 pub(crate) mod journal;
 pub(crate) mod key_lock;
 pub(crate) mod lease;
+pub(crate) mod mark;
 pub(crate) mod object;
+pub(crate) mod revocation;
 pub(crate) mod upload;
+pub(crate) mod user;
 pub(crate) mod version;
 
 use std::collections::BTreeMap;

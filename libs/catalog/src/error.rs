@@ -65,6 +65,14 @@ pub enum CatalogError {
         /// What the driver said.
         source: DbErr,
     },
+    /// A table of this name is there, but not as relais needs it.
+    #[error("{place} has a table that relais cannot use: alter it, or give relais a database of its own")]
+    TableUnlike {
+        /// Database, host and user, or the file.
+        place: Arc<str>,
+        /// What the table lacks.
+        source: DbErr,
+    },
     /// The schema is newer than this program.
     #[error("{place} was migrated by a newer relais: run that version, or restore a backup from before")]
     SchemaTooNew {
@@ -132,6 +140,7 @@ impl CatalogError {
             Fault::DatabaseMissing => Self::DatabaseMissing { place, source },
             Fault::FileUnusable => Self::FileUnusable { place, source },
             Fault::TableMissing => Self::TableMissing { place, source },
+            Fault::TableUnlike => Self::TableUnlike { place, source },
             Fault::SchemaTooNew => Self::SchemaTooNew { place, source },
             Fault::Locked => Self::Locked { place, source },
             Fault::Busy => Self::Busy { place, source },
@@ -151,6 +160,7 @@ pub(crate) enum Fault {
     DatabaseMissing,
     FileUnusable,
     TableMissing,
+    TableUnlike,
     SchemaTooNew,
     Locked,
     Busy,
@@ -169,6 +179,8 @@ impl Fault {
             DbErr::RecordNotInserted => Self::Collision,
             // The migrator's, for an applied migration that this program does not have.
             DbErr::Custom(_) => Self::SchemaTooNew,
+            // Our migrations', for a table of somebody else.
+            DbErr::Migration(_) => Self::TableUnlike,
             DbErr::Conn(RuntimeErr::SqlxError(error))
             | DbErr::Exec(RuntimeErr::SqlxError(error))
             | DbErr::Query(RuntimeErr::SqlxError(error)) => Self::of_driver(error),

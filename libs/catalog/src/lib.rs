@@ -1,5 +1,5 @@
 //! What relais remembers: the journal of mutations, the objects and their versions, the buckets' settings, the uploads,
-//! the jobs and the embedded event log.
+//! the jobs, the embedded event log, the users, the access keys and what was revoked.
 //!
 //! One database behind it, SQLite or PostgreSQL, and the only crate that speaks SQL. What a call of [`Journal`] answers
 //! is on disk: intents and results of concurrent requests share one commit, so that this costs little. Several
@@ -8,6 +8,7 @@
 //! The crate writes down and hands out; it moves no bytes, talks to no store and publishes nothing.
 #![warn(missing_docs)]
 
+mod access_keys;
 mod buckets;
 mod catalog;
 mod config;
@@ -21,9 +22,12 @@ mod journal;
 mod key_locks;
 mod migrations;
 mod objects;
+mod revocations;
 mod uploads;
+mod users;
 mod versions;
 
+pub use access_keys::{AccessKeyRow, AccessKeys, NewAccessKey};
 pub use buckets::{BucketRow, Buckets};
 pub use catalog::Catalog;
 pub use config::Config;
@@ -34,5 +38,7 @@ pub use jobs::{Job, JobState, Jobs, NewJob};
 pub use journal::{Applied, Intent, IntentId, Journal};
 pub use key_locks::{KeyLock, KeyLocks};
 pub use objects::{ObjectRow, Objects};
+pub use revocations::{Mark, Revocation, RevocationKind, Revocations};
 pub use uploads::{Upload, UploadRow, Uploads};
+pub use users::{CreateUserError, NewUser, Spent, UserRow, Users};
 pub use versions::{VersionRow, Versions};

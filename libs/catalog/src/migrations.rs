@@ -2,6 +2,7 @@
 
 mod m20261120_000001_first_tables;
 mod m20261120_000002_buckets_uploads_versions_key_locks;
+mod m20261120_000003_users_access_keys_revocations;
 
 use async_trait::async_trait;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrations {
         vec![
             Box::new(m20261120_000001_first_tables::Migration),
             Box::new(m20261120_000002_buckets_uploads_versions_key_locks::Migration),
+            Box::new(m20261120_000003_users_access_keys_revocations::Migration),
         ]
     }
 }

@@ -2,6 +2,7 @@
 //! on which databases may be created.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+mod access_keys;
 mod buckets;
 mod errors;
 mod event_log;
@@ -9,9 +10,12 @@ mod jobs;
 mod journal;
 mod key_locks;
 mod objects;
+mod revocations;
 mod scratch;
 mod start;
 mod uploads;
+mod users;
+mod users_of_others;
 mod versions;
 
 /// Runs each test once on either database.
