@@ -9,10 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from botocore.awsrequest import AWSRequest
-
 from harness import configuration, tokens
-from harness.clients import boto3_client, refused
+from harness.clients import refused
 from harness.configuration import allow, role
 
 BUCKET = "voice-messages"
@@ -29,7 +27,6 @@ FOREIGN = [
     "audio/whatsapp/./42/x",
 ]
 DENIED = (403, "AccessDenied")
-LIFE_SECONDS = 3600
 
 VOICE = role(
     "user",
@@ -70,47 +67,16 @@ def root(relais):
     return client
 
 
-def jwt(subject="42", seconds=LIFE_SECONDS, **claims):
-    claims = {"sub": subject, "role": "user", "exp": int(time.time()) + seconds} | claims
-    return tokens.token(configuration.SECRET_KEY, **claims)
+def jwt(subject="42", **claims):
+    return tokens.token(**{"sub": subject, "role": "user"} | claims)
 
 
-def by_sts(relais, **session):
-    """A client with temporary credentials, as an SDK makes it from a token."""
-    sts = tokens.sts_client(relais)
-    answer = sts.assume_role_with_web_identity(
-        RoleArn="arn:aws:iam::000000000000:role/any", RoleSessionName="test", WebIdentityToken=jwt(), **session
-    )["Credentials"]
-    return with_session(relais, answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
-
-
-def by_session_token(relais):
-    """A client that signs with a pair for tokens and sends the token itself beside it."""
-    pair = json.loads(relais.command("credentials", "--pair").stdout)
-    return with_session(relais, pair["access_key_id"], pair["secret_access_key"], jwt())
-
-
-def by_bearer(relais):
-    """A client that signs nothing and sends the token."""
-    client = boto3_client(relais.url, None, None, signature_version=tokens.UNSIGNED)
-
-    def add_token(request: AWSRequest, **_):
-        request.headers["Authorization"] = f"Bearer {jwt()}"
-
-    client.meta.events.register("before-send.s3", add_token)
-    return client
-
-
-def with_session(relais, access_key, secret_key, session_token):
-    return boto3_client(relais.url, access_key, secret_key, session_token=session_token)
-
-
-WAYS = {"sts": by_sts, "session token": by_session_token, "bearer": by_bearer}
+WAYS = {"sts": tokens.by_sts, "session token": tokens.by_session_token, "bearer": tokens.by_bearer}
 
 
 @pytest.fixture(scope="module", params=WAYS)
 def user(request, relais, root):
-    return WAYS[request.param](relais)
+    return WAYS[request.param](relais, jwt())
 
 
 def test_own_objects_are_written_read_and_deleted(user):
@@ -212,7 +178,7 @@ def test_versions_are_kept_apart(relais, root, user):
 
 
 def test_presigned_urls_reach_no_further(relais, root):
-    user = by_sts(relais)
+    user = tokens.by_sts(relais, jwt())
     own = user.generate_presigned_url("get_object", {"Bucket": BUCKET, "Key": OWN})
     assert requests.get(own, timeout=10).content == f"body of {OWN}".encode()
     for key in FOREIGN:
@@ -224,13 +190,12 @@ def test_presigned_urls_reach_no_further(relais, root):
 
 def test_presigned_urls_live_no_longer_than_the_token(relais, root):
     """The URL asks for an hour; the token behind its credentials ends before."""
-    sts = tokens.sts_client(relais)
-    short = jwt(seconds=3)
-    answer = sts.assume_role_with_web_identity(
-        RoleArn="arn:aws:iam::000000000000:role/any", RoleSessionName="test", WebIdentityToken=short
+    short = jwt(exp=int(time.time()) + 4)
+    answer = tokens.sts_client(relais).assume_role_with_web_identity(
+        RoleArn=tokens.ROLE_ARN, RoleSessionName="test", WebIdentityToken=short
     )["Credentials"]
-    assert answer["Expiration"].timestamp() <= time.time() + 4
-    user = with_session(relais, answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+    assert answer["Expiration"].timestamp() <= time.time() + 5
+    user = tokens.with_credentials(relais, answer)
     url = user.generate_presigned_url("get_object", {"Bucket": BUCKET, "Key": OWN}, ExpiresIn=3600)
     assert requests.get(url, timeout=10).status_code == 200
     time.sleep(max(0, answer["Expiration"].timestamp() - time.time()) + 1)
@@ -241,7 +206,7 @@ def test_presigned_urls_live_no_longer_than_the_token(relais, root):
 
 def test_token_itself_is_not_taken_in_a_url(relais, root):
     """A URL is handed on; whoever gets one must not get the token."""
-    user = by_session_token(relais)
+    user = tokens.by_session_token(relais, jwt())
     url = user.generate_presigned_url("get_object", {"Bucket": BUCKET, "Key": OWN})
     answer = requests.get(url, timeout=10)
     assert answer.status_code == 400
@@ -249,7 +214,7 @@ def test_token_itself_is_not_taken_in_a_url(relais, root):
 
 
 def test_forms_reach_no_further(relais, root):
-    user = by_sts(relais)
+    user = tokens.by_sts(relais, jwt())
     own = "audio/whatsapp/42/form.ogg"
     post = user.generate_presigned_post(BUCKET, own)
     assert requests.post(post["url"], data=post["fields"], files={"file": b"by form"}, timeout=10).status_code == 204
@@ -263,7 +228,7 @@ def test_forms_reach_no_further(relais, root):
     fields = {name: value for name, value in post["fields"].items() if name != "x-amz-security-token"}
     answer = requests.post(post["url"], data=fields, files={"file": b"by form"}, timeout=10)
     assert answer.status_code in (400, 403)
-    other = by_sts(relais).generate_presigned_post(BUCKET, own)["fields"]["x-amz-security-token"]
+    other = tokens.by_sts(relais, jwt()).generate_presigned_post(BUCKET, own)["fields"]["x-amz-security-token"]
     answer = requests.post(
         post["url"], data=post["fields"] | {"x-amz-security-token": other}, files={"file": b"by form"}, timeout=10
     )
@@ -272,13 +237,13 @@ def test_forms_reach_no_further(relais, root):
 
 def test_inline_policy_narrows_and_never_widens(relais, root):
     reading = {"Version": "2012-10-17", "Statement": [allow(["s3:GetObject"], [f"{BUCKET}/*"])]}
-    user = by_sts(relais, Policy=json.dumps(reading))
+    user = tokens.by_sts(relais, jwt(), Policy=json.dumps(reading))
     assert user.get_object(Bucket=BUCKET, Key=OWN)["Body"].read()
     assert refused(user.put_object, Bucket=BUCKET, Key=OWN, Body=b"x") == DENIED
     assert refused(user.get_object, Bucket=BUCKET, Key=FOREIGN[0]) == DENIED
     everything = {"Version": "2012-10-17", "Statement": [allow("s3:*", ["*"])]}
     everything["Statement"][0]["Resource"] = "*"
-    user = by_sts(relais, Policy=json.dumps(everything))
+    user = tokens.by_sts(relais, jwt(), Policy=json.dumps(everything))
     assert refused(user.get_object, Bucket=BUCKET, Key=FOREIGN[0]) == DENIED
 
 
@@ -286,26 +251,26 @@ def test_inline_policy_narrows_and_never_widens(relais, root):
 def test_subject_is_a_name_and_no_pattern(relais, root, subject):
     """What a token says is text: it can neither be a pattern nor lead into another's folder."""
     for key in (OWN, *FOREIGN):
-        headers = {"Authorization": f"Bearer {jwt(subject)}"}
+        headers = tokens.bearer(jwt(subject))
         answer = requests.get(f"{relais.url}/{BUCKET}/{key}", headers=headers, timeout=10)
         assert answer.status_code in (400, 403), (subject, key)
 
 
 def test_token_without_a_role_opens_nothing(relais, root):
     for claims in ({"role": "admin"}, {"role": ["users"]}, {"role": None}, {"role": {"user": True}}):
-        headers = {"Authorization": f"Bearer {jwt(**claims)}"}
+        headers = tokens.bearer(jwt(**claims))
         answer = requests.get(f"{relais.url}/{BUCKET}/{OWN}", headers=headers, timeout=10)
         assert answer.status_code == 403, claims
 
 
 def test_what_a_user_writes_is_theirs_by_name(relais, root):
     key = "audio/whatsapp/42/owned.ogg"
-    by_sts(relais).put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    tokens.by_sts(relais, jwt()).put_object(Bucket=BUCKET, Key=key, Body=b"x")
     assert root.get_object_acl(Bucket=BUCKET, Key=key)["Owner"]["ID"] == "42"
 
 
 def test_refusal_is_explained_in_the_log_under_its_id(relais, root):
-    headers = {"Authorization": f"Bearer {jwt()}"}
+    headers = tokens.bearer(jwt())
     answer = requests.get(f"{relais.url}/{BUCKET}/{FOREIGN[0]}", headers=headers, timeout=10)
     assert answer.status_code == 403
     assert "whatsapp" not in answer.text.replace(urlsplit(answer.url).path, ""), "the client hears nothing of policies"

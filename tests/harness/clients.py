@@ -17,7 +17,7 @@ REGION = "us-east-1"
 AWS_CONFIG = Path(__file__).with_name("aws.config")  # Version 1 of aws-cli presigns with SigV2 unless told.
 
 
-def boto3_client(url, access_key, secret_key, authority=None, addressing="path", **config):
+def boto3_client(url, access_key, secret_key, authority=None, addressing="path", session_token=None, **config):
     """A boto3 client that signs with SigV4 and never hides a failure by trying again."""
     defaults = {
         "signature_version": "s3v4",
@@ -31,6 +31,7 @@ def boto3_client(url, access_key, secret_key, authority=None, addressing="path",
         region_name=REGION,
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
+        aws_session_token=session_token,
         verify=str(authority) if authority else None,
         config=Config(**(defaults | config)),
     )
