@@ -4,13 +4,21 @@ import itertools
 
 import pytest
 
-from harness import configuration, replicas
+from harness import canary, configuration, replicas
 from harness.accounts import ALICE, BOB, anonymous
 from harness.certificates import make_certificate
 from harness.relais import starter
 from harness.servers import Moto, Postgres, Redis
 
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_is_told():
+    """Fails the run if any log, error or page of metrics held a secret: see harness/canary.py."""
+    canary.answers_are_searched()
+    yield
+    assert canary.found() == []
 
 
 @pytest.fixture(scope="session")

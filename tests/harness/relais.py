@@ -1,5 +1,6 @@
 """The binary under test."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from . import configuration
+from . import canary, configuration
 from .clients import boto3_client
 from .media import MODEL
 from .process import REPOSITORY, Process, free_port, plain_environment
@@ -28,6 +29,7 @@ class Relais(Process):
     def __init__(self, folder, config=None, targets=(), certificate=None, environment=None):
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(folder / "relais.log")
+        canary.watch(self.output)
         self.data = folder / "data"
         self.config, self.targets, self.certificate = config, targets, certificate
         self.s3_port, self.api_port = free_port(), free_port()
@@ -60,6 +62,8 @@ class Relais(Process):
         """Ends the process as a service manager does, and checks that it ends well."""
         if self.child is None:
             return
+        with contextlib.suppress(requests.RequestException):
+            requests.get(f"{self.api_url}/metrics", timeout=5)  # Which the canary reads.
         code = super().stop(seconds)
         assert code == 0, f"relais ended with {code} on SIGTERM:\n{self.text()[-4000:]}"
 
@@ -82,9 +86,11 @@ def run(*arguments, **environment):
     """Runs `relais ARGUMENTS` to its end."""
     assert BINARY.exists() or shutil.which(str(BINARY)), f"{BINARY} is not built: make test builds it"
     command = [str(part) for part in (BINARY, *arguments)]
-    return subprocess.run(
+    done = subprocess.run(
         command, env=plain_environment(**environment), capture_output=True, text=True, timeout=120, cwd=REPOSITORY
     )
+    canary.printed(command, done.stderr)
+    return done
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from . import configuration
+from . import canary, configuration
 from .clients import REGION, boto3_client
 
 LIFE_SECONDS = 3600
@@ -24,7 +24,7 @@ def token(secret=configuration.SECRET_KEY, algorithm="HS256", header=None, **cla
     parts = [{"alg": algorithm, "typ": "JWT"} | (header or {}), claims]
     signed = b".".join(_base64(json.dumps(part).encode()) for part in parts)
     digest = getattr(hashlib, f"sha{algorithm[2:]}")
-    return (signed + b"." + _base64(hmac.new(secret.encode(), signed, digest).digest())).decode()
+    return canary.remember((signed + b"." + _base64(hmac.new(secret.encode(), signed, digest).digest())).decode())
 
 
 def bearer(jwt):
@@ -53,14 +53,16 @@ def by_sts(relais, jwt, **asked):
 
 def with_credentials(relais, credentials):
     """A client with what STS answered."""
-    names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
-    return boto3_client(relais.url, *[credentials[name] for name in names[:2]], _authority(relais), session_token=credentials[names[2]])
+    key, secret, session = [credentials[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
+    canary.remember(secret), canary.remember(session)
+    return boto3_client(relais.url, key, secret, _authority(relais), session_token=session)
 
 
 def by_session_token(relais, jwt):
     """A client that signs with a pair for tokens, and sends the token itself beside its signature."""
     pair = json.loads(relais.command("credentials", "--pair").stdout)
-    return boto3_client(relais.url, pair["access_key_id"], pair["secret_access_key"], _authority(relais), session_token=jwt)
+    secret = canary.remember(pair["secret_access_key"])
+    return boto3_client(relais.url, pair["access_key_id"], secret, _authority(relais), session_token=jwt)
 
 
 def by_bearer(relais, jwt):
