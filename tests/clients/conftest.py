@@ -51,7 +51,10 @@ def pytest_sessionfinish():
 
 
 def _shown(module, outcomes):
-    """The module's client, if each of its tests ran and passed. A module says `CLIENT` and gives `version()`."""
+    """The module's client, if each of its tests ran and passed. A module says `CLIENT` and gives `version()`; one that does
+    not is about something else."""
+    if not hasattr(module, "CLIENT"):
+        return None
     tests = tuple(name for name in vars(module) if name.startswith("test_"))
     if all(outcomes[test] == {"passed"} for test in tests):
         return Client(module.CLIENT, module.version(), f"{module.__name__}.py", tests)
