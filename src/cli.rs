@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::target::Target;
 
@@ -53,6 +53,11 @@ pub(crate) enum Command {
     /// Models for transcription.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Turn a token into credentials that any S3 SDK can sign with: for `credential_process` of AWS's configuration.
+    Credentials(CredentialsOptions),
+    /// Tokens that SECRET_KEY signs.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Work on one job; started by relais itself.
     #[command(hide = true)]
     Worker { kind: WorkerKind },
@@ -79,6 +84,52 @@ pub(crate) enum ModelCommand {
         /// Where to fetch from instead of the public place; `{base}/{file}`.
         #[arg(long, value_name = "URL")]
         from: Option<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CredentialsOptions {
+    /// Print an access key instead whose holder sends a token as session token; made here, from SECRET_KEY.
+    #[arg(long, conflicts_with_all = ["token_file", "endpoint", "duration", "ca_file"])]
+    pub(crate) pair: bool,
+    /// File with the token.
+    #[arg(long, value_name = "FILE", env = "AWS_WEB_IDENTITY_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Where relais serves S3.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
+    pub(crate) endpoint: Option<String>,
+    /// How many seconds the credentials are to live, from 900 to 43200; never longer than the token.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) duration: Option<u32>,
+    /// Role to name; relais takes any, as the token says what is allowed.
+    #[arg(
+        long,
+        value_name = "ARN",
+        env = "AWS_ROLE_ARN",
+        default_value = "arn:aws:iam::000000000000:role/relais"
+    )]
+    pub(crate) role_arn: String,
+    /// Name of the session.
+    #[arg(long, value_name = "NAME", env = "AWS_ROLE_SESSION_NAME", default_value = "relais")]
+    pub(crate) session_name: String,
+    /// Certificates to trust beside the system's.
+    #[arg(long, value_name = "FILE", env = "AWS_CA_BUNDLE")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Sign a token and print it.
+    Mint {
+        /// Whom it is for.
+        #[arg(long, value_name = "SUBJECT")]
+        sub: String,
+        /// Another claim; the value is JSON where it reads as JSON, and text otherwise. May be given several times.
+        #[arg(long = "claim", value_name = "NAME=VALUE")]
+        claims: Vec<String>,
+        /// How long it is valid, such as 90s, 15m, 12h or 30d.
+        #[arg(long, default_value = "1h")]
+        ttl: String,
     },
 }
 

@@ -13,7 +13,9 @@ use crate::serve;
 use crate::target::Targets;
 
 mod check;
+mod credentials;
 mod tail;
+mod token;
 
 /// Runs a command with the configuration.
 pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitCode> {
@@ -21,9 +23,15 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
     if let Command::Model(ModelCommand::List) = command {
         return Ok(list_models());
     }
+    let runtime = || tokio::runtime::Runtime::new().context("cannot start the runtime");
+    if let Command::Credentials(options) = &command
+        && !options.pair
+    {
+        return runtime()?.block_on(credentials::run(options)); // A client's machine has no configuration of relais.
+    }
     let config = config::load(file)?;
     log(&config)?;
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let runtime = runtime()?;
     match command {
         Command::Serve { targets } => runtime.block_on(serve::run(config, Targets::new(&targets)))?,
         Command::Check => return runtime.block_on(check::run(&config)),
@@ -35,6 +43,8 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
         Command::Model(ModelCommand::Fetch { name, from }) => {
             runtime.block_on(fetch_model(&config, &name, from.as_deref()))?;
         }
+        Command::Credentials(_) => credentials::print_pair(&config)?,
+        Command::Token(command) => token::run(&config, command)?,
         Command::Model(ModelCommand::List) | Command::Worker { .. } => {}
     }
     Ok(ExitCode::SUCCESS)

@@ -51,17 +51,21 @@ impl Keys {
                 (RootKey { access_key: access_key.to_owned(), secret_key }, made, Some(root_file))
             }
         };
-        let secret = match &config.secret_key {
-            Some(secret) => secret.clone(),
-            None => {
-                let make = || random(64, MIXED);
-                let file = config.data_dir.join(SECRET_FILE);
-                Secret::from(kept(&file, may_make, "secret_key (SECRET_KEY)", make)?.0)
-            }
-        };
-        let keyring = Keyring::new(secret, config.secret_keys_before.iter().cloned());
-        Ok(Self { root, keyring, made, root_file })
+        Ok(Self { root, keyring: keyring(config, may_make)?, made, root_file })
     }
+}
+
+/// The secret key, made if there is none and `may_make`, and the earlier ones.
+pub(crate) fn keyring(config: &Config, may_make: bool) -> anyhow::Result<Keyring> {
+    let secret = match &config.secret_key {
+        Some(secret) => secret.clone(),
+        None => {
+            let make = || random(64, MIXED);
+            let file = config.data_dir.join(SECRET_FILE);
+            Secret::from(kept(&file, may_make, "secret_key (SECRET_KEY)", make)?.0)
+        }
+    };
+    Ok(Keyring::new(secret, config.secret_keys_before.iter().cloned()))
 }
 
 const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

@@ -58,6 +58,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
             Transcribe::new(&config.api, own.clone(), catalog.jobs()).map_err(Misconfigured::from_error)?;
         own.make_configured_buckets(Some(transcribe.bucket())).await;
         routes = routes.merge(relais_proxy::api::transcription(transcribe));
+        routes = routes.merge(relais_proxy::api::credentials(own.clone()));
     }
     let sidecars = sidecars(&config, &targets)?;
     let api = TcpListener::bind(config.api.listen).await.with_context(|| {

@@ -26,6 +26,7 @@ use crate::front::{Hosts, front};
 use crate::gateway::Gateway;
 use crate::observe::observe;
 use crate::server::ServeError;
+use crate::sts::sts;
 use crate::unread::read_rest;
 
 /// Largest signed chunk of an upload, which s3s holds whole to check its signature. SDKs send 64 KiB to 1 MiB.
@@ -50,6 +51,7 @@ pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Re
         .layer(from_fn(dated)) // and the date.
         .layer(from_fn_with_state(gateway.clone(), cors)) // Above authentication: a preflight request carries no signature.
         .layer(from_fn_with_state(slots, shed)) // Refusing is cheaper than verifying.
+        .layer(from_fn_with_state(gateway.clone(), sts)) // Its requests are not signed, and none of S3's.
         .layer(from_fn_with_state(gateway, bearer)) // What s3s does not know of: tokens in place of a signature,
         .layer(from_fn(form_token)); // and in forms.
     Ok(Router::new().fallback_service(endpoint).layer(layers))

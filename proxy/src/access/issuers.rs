@@ -6,6 +6,7 @@
 use chrono::{DateTime, Utc};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use relais_model::Secret;
 use serde_json::{Map, Value, json};
 
 use super::token::{Claims, OWN_ISSUER, Token};
@@ -20,6 +21,9 @@ pub(crate) enum TokenError {
     NotYet,
     #[error("the token is not one of an issuer that is known here, or not as its issuer made it")]
     Invalid,
+    /// Whether it is genuine cannot be told now; it may be later.
+    #[error("the keys of the token's issuer cannot be had at the moment")]
+    Unavailable,
 }
 
 /// Everybody whose tokens are taken.
@@ -60,6 +64,15 @@ impl Issuers {
         claims.insert("exp".to_owned(), json!(expires_at.timestamp()));
         encode(&Header::default(), &claims, &self.signing).ok()
     }
+}
+
+/// Signs a token of relais's own with the current secret; claims must have `sub`. Nothing if they cannot be signed.
+pub fn mint_token(
+    keyring: &Keyring,
+    claims: Map<String, Value>,
+    expires_at: DateTime<Utc>,
+) -> Option<Secret> {
+    Issuers::new(keyring).mint(claims, expires_at).map(Secret::from)
 }
 
 fn token(issuer: &str, subject_claim: &str, claims: Map<String, Value>) -> Option<Token> {

@@ -10,6 +10,7 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 use chrono::{DateTime, Utc};
 use relais_model::{ByteSize, Secret};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::token::Token;
 use crate::keyring::{ID_CHARACTERS, KEY_ID_LENGTH, Keyring, id_text};
@@ -134,6 +135,12 @@ pub(crate) fn kind(access_key_id: &str) -> Option<Kind> {
         PAIR_PREFIX if is_ours => Some(Kind::TokenPair),
         _ => None,
     }
+}
+
+/// A pair for signing with a JWT as session token, in JSON. This shows the secret.
+pub fn token_pair(keyring: &Keyring) -> String {
+    let (id, secret) = TemporaryKeys::new(keyring).make_token_pair();
+    json!({ "access_key_id": id, "secret_access_key": secret.expose() }).to_string()
 }
 
 #[cfg(test)]

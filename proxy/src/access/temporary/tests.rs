@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::*;
 
 const FIRST: &str = "the first secret of 32 bytes and more";
