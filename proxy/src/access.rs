@@ -121,8 +121,8 @@ impl S3Access for Access {
         let asker = asker.unwrap_or(Asker { identity: Identity::Anonymous, session: None });
         let bucket = self.gateway.bucket(&asked.input.bucket)?;
         let connection = asked.extensions.get::<Connection>().copied();
-        let mut facts = Facts::new(&asked.headers, &asked.uri, connection, &asker);
-        facts.form_acl = asked.input.acl.as_ref().map(|acl| acl.as_str());
+        let headers = context::form::headers(&asked.input, &asked.headers)?;
+        let facts = Facts::of_form(&headers, &asked.uri, connection, &asker);
         let question = Question {
             asker: &asker,
             operation: "PostObject",

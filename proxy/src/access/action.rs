@@ -4,6 +4,7 @@
 //! "Mapping of ACL permissions and access policy permissions" of the Amazon S3 user guide.
 
 use super::acl::Permission;
+use super::context::Facts;
 
 /// Whose ACL a grant has to be in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -95,7 +96,62 @@ const BUCKETS: &[(&str, &str, Option<Permission>)] = &[
     ("PutBucketAccelerateConfiguration", "PutAccelerateConfiguration", None),
 ];
 
+/// Operations that make an object by headers that could also be settings of their own.
+const MAKE_OBJECTS: [&str; 4] = ["PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"];
+
+/// Headers that set an ACL.
+const ACL: [&str; 6] = [
+    "x-amz-acl",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+];
+
+/// What headers of operations that make objects need beside the operation.
+const OF_OBJECTS: [(&[&str], &str); 4] = [
+    (&ACL, "PutObjectAcl"),
+    (&["x-amz-tagging"], "PutObjectTagging"),
+    (&["x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date"], "PutObjectRetention"),
+    (&["x-amz-object-lock-legal-hold"], "PutObjectLegalHold"),
+];
+
+/// The same for the making of a bucket.
+const OF_BUCKETS: [(&[&str], &str); 4] = [
+    (&ACL, "PutBucketAcl"),
+    (&["x-amz-bucket-object-lock-enabled"], "PutBucketObjectLockConfiguration"),
+    (&["x-amz-bucket-object-lock-enabled"], "PutBucketVersioning"),
+    (&["x-amz-object-ownership"], "PutBucketOwnershipControls"),
+];
+
+/// Operations that may get round a retention.
+const BYPASS: [&str; 2] = ["DeleteObject", "PutObjectRetention"];
+
 impl Action {
+    /// What a request needs beside [`Self::of`] by what it asks for in headers: policies have to allow each of these too.
+    /// Whatever grant covers the operation covers them.
+    pub(crate) fn also(operation: &str, facts: &Facts<'_>) -> Vec<Self> {
+        let of_version = facts.query("versionId").is_some();
+        let grant = Self::of(operation, of_version).grant;
+        let action = |name: &str| Self { name: format!("s3:{name}"), grant };
+        let rows: &[(&[&str], &str)] = match operation {
+            "CreateBucket" => &OF_BUCKETS,
+            _ if MAKE_OBJECTS.contains(&operation) => &OF_OBJECTS,
+            _ => &[],
+        };
+        let asked_for = |names: &[&str]| names.iter().any(|name| facts.has(name));
+        let mut actions: Vec<Self> =
+            rows.iter().filter(|(names, _)| asked_for(names)).map(|(_, name)| action(name)).collect();
+        if BYPASS.contains(&operation) && facts.has("x-amz-bypass-governance-retention") {
+            actions.push(action("BypassGovernanceRetention"));
+        }
+        if operation == "GetObjectAttributes" {
+            actions.push(Self::of("GetObject", of_version));
+        }
+        actions
+    }
+
     /// What an operation needs. What is not in the tables is called like its operation, and no grant covers it.
     pub(crate) fn of(operation: &str, of_version: bool) -> Self {
         if let Some((_, plain, version, grant)) = OBJECTS.iter().find(|row| row.0 == operation) {
@@ -109,3 +165,6 @@ impl Action {
         Self { name: format!("s3:{operation}"), grant: None }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ mod pattern;
 mod principal;
 mod public;
 mod resource;
+mod variable;
 
 use std::fmt;
 
@@ -25,6 +26,7 @@ use error::{Fault, Place, Quoted};
 use pattern::{Case, Pattern};
 use principal::Principals;
 use resource::Resource;
+use variable::{Doubt, Given, Work};
 
 /// The facts of a request: the values of a condition key, `None` if the request has no such key.
 ///
@@ -91,10 +93,30 @@ struct Statement {
     conditions: Vec<Condition>,
 }
 
+/// What a statement does to what it speaks of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Effect {
+pub(crate) enum Effect {
     Allow,
     Deny,
+}
+
+/// What a statement has to do with a question.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Explained<'p> {
+    pub(crate) which: Which<'p>,
+    pub(crate) effect: Effect,
+    /// Why it does not apply; nothing where it does.
+    pub(crate) misfit: Option<Misfit<'p>>,
+}
+
+/// The first part of a statement that does not fit a question.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Misfit<'p> {
+    Action,
+    Principal,
+    Resource,
+    /// The condition on that key.
+    Condition(&'p str),
 }
 
 /// Of whom a statement speaks.
@@ -154,23 +176,32 @@ impl Policy {
 
     /// Answers a question.
     pub(crate) fn decide(&self, asked: &Asked<'_>) -> Verdict<'_> {
-        let path = match asked.key {
-            Some(key) => format!("{}/{key}", asked.bucket),
-            None => asked.bucket.to_owned(),
-        };
+        let (path, work) = (asked.path(), Work::default());
         let mut verdict = Verdict::Silent;
         for (statement, number) in self.statements.iter().zip(1..) {
             let weighs = statement.effect == Effect::Deny || verdict == Verdict::Silent;
-            if !weighs || !statement.applies(asked, &path) {
+            if !weighs || statement.misfit(asked, &path, &work).is_some() {
                 continue;
             }
-            let which = statement.sid.as_deref().map_or(Which::Number(number), Which::Sid);
             match statement.effect {
-                Effect::Deny => return Verdict::Deny(which),
-                Effect::Allow => verdict = Verdict::Allow(which),
+                Effect::Deny => return Verdict::Deny(statement.which(number)),
+                Effect::Allow => verdict = Verdict::Allow(statement.which(number)),
             }
         }
         verdict
+    }
+
+    /// Says of each statement whether it applies to a question, and if not, why.
+    pub(crate) fn explain(&self, asked: &Asked<'_>) -> Vec<Explained<'_>> {
+        let (path, work) = (asked.path(), Work::default());
+        let statements = self.statements.iter().zip(1..);
+        statements
+            .map(|(statement, number)| Explained {
+                which: statement.which(number),
+                effect: statement.effect,
+                misfit: statement.misfit(asked, &path, &work),
+            })
+            .collect()
     }
 
     /// Whether it gives something to the public, by the rules of block-public-access.
@@ -182,12 +213,33 @@ impl Policy {
     }
 }
 
+impl Asked<'_> {
+    fn path(&self) -> String {
+        match self.key {
+            Some(key) => format!("{}/{key}", self.bucket),
+            None => self.bucket.to_owned(),
+        }
+    }
+}
+
 impl Statement {
-    fn applies(&self, asked: &Asked<'_>, path: &str) -> bool {
-        self.speaker.includes(asked.principal)
-            && self.actions.include(asked.action)
-            && self.resources.include(path, asked.context)
-            && self.conditions.iter().all(|condition| condition.holds(asked.context))
+    fn which(&self, number: usize) -> Which<'_> {
+        self.sid.as_deref().map_or(Which::Number(number), Which::Sid)
+    }
+
+    /// Why it does not apply; nothing where it does.
+    fn misfit(&self, asked: &Asked<'_>, path: &str, work: &Work) -> Option<Misfit<'_>> {
+        if !self.actions.include(asked.action) {
+            return Some(Misfit::Action);
+        }
+        if !self.speaker.includes(asked.principal) {
+            return Some(Misfit::Principal);
+        }
+        if !self.resources.include(path, asked.context, self.effect, work) {
+            return Some(Misfit::Resource);
+        }
+        let failed = self.conditions.iter().find(|one| !one.holds(asked.context, self.effect, work));
+        failed.map(|condition| Misfit::Condition(&condition.key))
     }
 }
 
@@ -203,13 +255,32 @@ impl Speaker {
 
 impl Actions {
     fn include(&self, action: &str) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(action, Case::Ignored, &nothing)) != self.except
+        self.patterns.iter().any(|pattern| pattern.matches_alone(action, Case::Ignored)) != self.except
     }
 }
 
 impl Resources {
-    fn include(&self, path: &str, context: &Context<'_>) -> bool {
-        self.list.iter().any(|resource| resource.covers(path, context)) != self.except
+    fn include(&self, path: &str, context: &Context<'_>, effect: Effect, work: &Work) -> bool {
+        let given = Given {
+            context,
+            doubt: Doubt::of(effect, self.except),
+            segments: true,
+            // Or somebody without the claim would be allowed the very folder that is kept from its holders.
+            doubts_missing: self.except && effect == Effect::Allow,
+            work,
+        };
+        self.list.iter().any(|resource| resource.covers(path, &given)) != self.except
+    }
+}
+
+impl fmt::Display for Misfit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Action => f.write_str("the action does not fit"),
+            Self::Principal => f.write_str("the principal does not fit"),
+            Self::Resource => f.write_str("the resource does not fit"),
+            Self::Condition(key) => write!(f, "the condition on {key} does not hold"),
+        }
     }
 }
 
@@ -232,11 +303,6 @@ fn context_name(key: &str) -> String {
         Some((name, tag)) => format!("{}/{tag}", name.to_ascii_lowercase()),
         None => key.to_ascii_lowercase(),
     }
-}
-
-/// A context that knows nothing.
-fn nothing(_: &str) -> Option<Vec<String>> {
-    None
 }
 
 #[cfg(test)]

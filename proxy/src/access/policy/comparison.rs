@@ -9,10 +9,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use s3s::dto::{Timestamp, TimestampFormat};
 
-use super::Context;
 use super::error::{Fault, Quoted};
 use super::network::Network;
 use super::pattern::{Case, Pattern, Syntax};
+use super::variable::Given;
 
 /// An operator without prefix, suffix and negation, and its values.
 #[derive(Clone, Debug)]
@@ -75,9 +75,9 @@ impl Comparison {
     }
 
     /// Whether a value of the request fits one of the policy's.
-    pub(super) fn fits(&self, found: &str, context: &Context<'_>) -> bool {
+    pub(super) fn fits(&self, found: &str, given: &Given<'_>) -> bool {
         match self {
-            Self::Text { case, values } => values.iter().any(|value| value.matches(found, *case, context)),
+            Self::Text { case, values } => values.iter().any(|value| value.matches(found, *case, given)),
             Self::Number { order, values } => {
                 number(found).is_some_and(|found| values.iter().any(|value| order.holds(&found, value)))
             }
@@ -91,7 +91,7 @@ impl Comparison {
                 .is_ok_and(|address| ranges.iter().any(|range| range.contains(address))),
             Self::Arn(values) => {
                 let found: Vec<&str> = found.splitn(ARN_PARTS, ':').collect();
-                values.iter().any(|value| arn_fits(value, &found, context))
+                values.iter().any(|value| arn_fits(value, &found, given))
             }
         }
     }
@@ -201,10 +201,10 @@ fn arns(name: &str, values: &[String], variables: bool) -> Result<Vec<Vec<Patter
 }
 
 /// A lone star is any ARN.
-fn arn_fits(value: &[Pattern], found: &[&str], context: &Context<'_>) -> bool {
+fn arn_fits(value: &[Pattern], found: &[&str], given: &Given<'_>) -> bool {
     found.len() == ARN_PARTS
         && (value.len() == 1
-            || value.iter().zip(found).all(|(part, found)| part.matches(found, Case::Exact, context)))
+            || value.iter().zip(found).all(|(part, found)| part.matches(found, Case::Exact, given)))
 }
 
 /// `arn:partition:service:region:account:resource`, where only the last may have colons.

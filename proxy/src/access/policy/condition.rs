@@ -8,7 +8,8 @@ use super::comparison::{self, Comparison};
 use super::error::{Fault, Quoted};
 use super::json::Json;
 use super::parse::scalars;
-use super::{Context, context_name};
+use super::variable::{Doubt, Given, Work};
+use super::{Context, Effect, context_name};
 
 /// A condition on one key.
 #[derive(Clone, Debug)]
@@ -63,13 +64,20 @@ impl Condition {
         Ok(conditions)
     }
 
-    /// Whether the request satisfies it.
-    pub(super) fn holds(&self, context: &Context<'_>) -> bool {
+    /// Whether the request satisfies it, in a statement of that effect.
+    pub(super) fn holds(&self, context: &Context<'_>, effect: Effect, work: &Work) -> bool {
         let found = context(&self.key).filter(|values| !values.is_empty());
         match &self.test {
             Test::Missing(wanted) => wanted.contains(&found.is_none()),
             Test::Compared { comparison, negated, of, if_exists } => {
-                let fits = |value: &String| comparison.fits(value, context);
+                let given = Given {
+                    context,
+                    doubt: Doubt::of(effect, *negated),
+                    segments: OF_PATHS.contains(&self.key.as_str()),
+                    doubts_missing: false,
+                    work,
+                };
+                let fits = |value: &String| comparison.fits(value, &given);
                 match (of, found) {
                     (Of::One, None) => *negated || *if_exists,
                     (Of::One, Some(values)) => values.iter().any(fits) != *negated,
@@ -111,3 +119,6 @@ impl Test {
         Ok(Self::Compared { comparison, negated, of, if_exists })
     }
 }
+
+/// Keys whose values name objects, so that variables in them are held to what they are held to in resources.
+const OF_PATHS: [&str; 2] = ["s3:prefix", "s3:x-amz-copy-source"];

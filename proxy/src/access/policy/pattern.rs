@@ -2,14 +2,14 @@
 //!
 //! `*` stands for any run of characters, slashes included, `?` for one. A variable such as `${aws:username}` is replaced
 //! from the request; what comes in that way is plain text, so a user named `*` matches only `*`. A variable without a
-//! value, or with several, equals nothing, so neither does the pattern around it. `${aws:username, 'nobody'}` has a
-//! default, and `${*}`, `${?}` and `${$}` are the characters themselves.
+//! value equals nothing, so neither does the pattern around it; of a variable with several any may match, and where it stands
+//! twice it is the same one. `${aws:username, 'nobody'}` has a default, and `${*}`, `${?}` and `${$}` are the characters
+//! themselves. Which values are trusted, see `variable`.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::error::{Fault, Quoted};
-use super::{Context, context_name};
+use super::variable::{Doubt, Given, Value, Variable};
 
 /// A compiled pattern.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,12 +25,6 @@ enum Piece {
     /// `*`
     Many,
     Variable(Box<Variable>),
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Variable {
-    name: String,
-    default: Option<String>,
 }
 
 /// What of a text is special.
@@ -101,36 +95,82 @@ impl Pattern {
             .collect()
     }
 
-    /// Whether the text matches, with variables replaced from the context.
-    pub(super) fn matches(&self, text: &str, case: Case, context: &Context<'_>) -> bool {
-        let text: Vec<char> = text.chars().map(|glyph| case.fold(glyph)).collect();
-        self.resolved(context).is_some_and(|pieces| matches(&pieces, &text, case))
+    /// Whether the text matches, with variables replaced by what is given.
+    pub(super) fn matches(&self, text: &str, case: Case, given: &Given<'_>) -> bool {
+        let text = folded(text, case);
+        let variables = self.variables();
+        if variables.is_empty() {
+            return matches(&self.pieces, &text, case);
+        }
+        let choices: Vec<Vec<Value>> = variables.iter().map(|variable| variable.values(given)).collect();
+        let combinations = choices.iter().try_fold(1_usize, |all, one| all.checked_mul(one.len()));
+        let in_doubt =
+            || given.doubt == Doubt::Includes && matches(&self.with(|_| &Value::Anything), &text, case);
+        let Some(combinations) = combinations.filter(|count| *count <= COMBINATIONS_MAX) else {
+            return in_doubt();
+        };
+        for number in 0..combinations {
+            if combinations > 1 && !given.work.take(self.pieces.len() + text.len()) {
+                return in_doubt();
+            }
+            let chosen = chosen(number, &choices);
+            let value = |variable: &Variable| {
+                let place = variables.iter().position(|known| *known == variable);
+                place.map_or(&Value::Anything, |place| chosen[place])
+            };
+            if matches(&self.with(value), &text, case) {
+                return true;
+            }
+        }
+        false
     }
 
-    fn resolved(&self, context: &Context<'_>) -> Option<Cow<'_, [Piece]>> {
-        if !self.pieces.iter().any(|piece| matches!(piece, Piece::Variable(_))) {
-            return Some(Cow::Borrowed(&self.pieces));
+    /// Whether the text matches without anything given; a variable equals nothing then.
+    pub(super) fn matches_alone(&self, text: &str, case: Case) -> bool {
+        self.variables().is_empty() && matches(&self.pieces, &folded(text, case), case)
+    }
+
+    /// Each variable once.
+    fn variables(&self) -> Vec<&Variable> {
+        let mut variables: Vec<&Variable> = Vec::new();
+        for piece in &self.pieces {
+            if let Piece::Variable(variable) = piece
+                && !variables.contains(&&**variable)
+            {
+                variables.push(variable);
+            }
         }
+        variables
+    }
+
+    fn with<'v>(&self, value: impl Fn(&Variable) -> &'v Value) -> Vec<Piece> {
         let mut pieces = Vec::with_capacity(self.pieces.len());
         for piece in &self.pieces {
             match piece {
-                Piece::Variable(variable) => {
-                    pieces.extend(variable.value(context)?.chars().map(Piece::Glyph));
-                }
+                Piece::Variable(variable) => match value(variable) {
+                    Value::Text(text) => pieces.extend(text.chars().map(Piece::Glyph)),
+                    Value::Anything => pieces.push(Piece::Many),
+                },
                 piece => pieces.push(piece.clone()),
             }
         }
-        Some(Cow::Owned(pieces))
+        pieces
     }
 }
 
-impl Variable {
-    fn value(&self, context: &Context<'_>) -> Option<String> {
-        match context(&self.name) {
-            Some(values) if values.len() == 1 => values.into_iter().next(),
-            _ => self.default.clone(),
-        }
-    }
+fn folded(text: &str, case: Case) -> Vec<char> {
+    text.chars().map(|glyph| case.fold(glyph)).collect()
+}
+
+/// The combination of that number: one value of each list.
+fn chosen(mut number: usize, choices: &[Vec<Value>]) -> Vec<&Value> {
+    let pick = |values: &Vec<Value>| {
+        let place = number % values.len();
+        number /= values.len();
+        place
+    };
+    let places: Vec<usize> = choices.iter().map(pick).collect();
+    choices.iter().zip(places).map(|(values, place)| &values[place]).collect()
 }
 
 /// Reads what follows `${`, up to and with the brace that closes it.
@@ -140,39 +180,8 @@ fn variable(text: &str) -> Option<(Piece, &str)> {
             return Some((Piece::Glyph(escaped), after));
         }
     }
-    let end = text.find([',', '}'])?;
-    let name = text[..end].trim();
-    let written_well = |c: char| !c.is_whitespace() && !matches!(c, '$' | '{' | '*' | '?' | '\'');
-    if name.is_empty() || !name.chars().all(written_well) {
-        return None;
-    }
-    let (default, after) = match text[end..].strip_prefix(',') {
-        Some(rest) => {
-            let (default, after) = quoted(rest.trim_start().strip_prefix('\'')?)?;
-            (Some(default), after.trim_start())
-        }
-        None => (None, &text[end..]),
-    };
-    let after = after.strip_prefix('}')?;
-    Some((Piece::Variable(Box::new(Variable { name: context_name(name), default })), after))
-}
-
-/// Reads up to the quote that ends the text; two quotes in a row are one that belongs to it.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut rest = text;
-    loop {
-        let quote = rest.find('\'')?;
-        value.push_str(&rest[..quote]);
-        rest = &rest[quote + 1..];
-        match rest.strip_prefix('\'') {
-            Some(after) => {
-                value.push('\'');
-                rest = after;
-            }
-            None => return Some((value, rest)),
-        }
-    }
+    let (variable, after) = Variable::parse(text)?;
+    Some((Piece::Variable(Box::new(variable)), after))
 }
 
 /// Holds what is before the first star to the beginning of the text, what is after the last star to its end, and looks
@@ -259,3 +268,6 @@ impl Masks {
 fn word_and_bit(place: usize) -> (usize, u64) {
     (place / 64, 1 << (place % 64))
 }
+
+/// Most combinations of values that are tried, where a pattern has several variables.
+const COMBINATIONS_MAX: usize = 256;

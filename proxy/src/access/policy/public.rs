@@ -7,7 +7,6 @@
 
 use super::comparison::Comparison;
 use super::condition::{Condition, Of, Test};
-use super::nothing;
 use super::pattern::{Case, Pattern};
 
 /// Whether the condition binds its statement to somebody.
@@ -33,7 +32,7 @@ pub(super) fn binds(condition: &Condition) -> bool {
 
 /// Whether the value is fixed, and not the name that stands for everyone who does not sign.
 fn is_somebody(value: &Pattern) -> bool {
-    value.is_fixed() && !value.matches(ANONYMOUS, Case::Ignored, &nothing)
+    value.is_fixed() && !value.matches_alone(ANONYMOUS, Case::Ignored)
 }
 
 /// Of an access point the account must be fixed; its name may have wildcards.

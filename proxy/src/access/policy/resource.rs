@@ -5,7 +5,7 @@
 
 use super::error::{Fault, Quoted};
 use super::pattern::{Case, Pattern, Syntax};
-use super::{Context, nothing};
+use super::variable::Given;
 
 /// One resource of a statement.
 #[derive(Clone, Debug)]
@@ -29,10 +29,10 @@ impl Resource {
     }
 
     /// Whether it covers this `bucket` or `bucket/key`.
-    pub(super) fn covers(&self, path: &str, context: &Context<'_>) -> bool {
+    pub(super) fn covers(&self, path: &str, given: &Given<'_>) -> bool {
         match &self.scope {
             Scope::Everything => true,
-            Scope::Here(pattern) => pattern.matches(path, Case::Exact, context),
+            Scope::Here(pattern) => pattern.matches(path, Case::Exact, given),
             Scope::Elsewhere => false,
         }
     }
@@ -42,7 +42,7 @@ impl Resource {
         match &self.scope {
             Scope::Everything => true,
             Scope::Here(pattern) => {
-                pattern.split('/', 2).first().is_some_and(|name| name.matches(bucket, Case::Exact, &nothing))
+                pattern.split('/', 2).first().is_some_and(|name| name.matches_alone(bucket, Case::Exact))
             }
             Scope::Elsewhere => false,
         }
@@ -57,7 +57,7 @@ impl Resource {
 fn arn(text: &str, variables: bool) -> Result<Scope, Fault> {
     let pattern = Pattern::parse(text, Syntax { wildcards: true, variables })?;
     let parts = pattern.split(':', 6);
-    let is = |part: &Pattern, text: &str| part.matches(text, Case::Exact, &nothing);
+    let is = |part: &Pattern, text: &str| part.matches_alone(text, Case::Exact);
     match &parts[..] {
         [scheme, partition, service, region, account, path]
             if is(scheme, "arn") && text.starts_with("arn:") && !path.is_empty() =>

@@ -1,6 +1,8 @@
 //! Policies, questions and verdicts.
 
+mod claims;
 mod conditions;
+mod explain;
 mod hostile;
 mod patterns;
 mod principals;

@@ -24,6 +24,27 @@ fn a_policy_at_the_limit_is_taken() {
 }
 
 #[test]
+fn ten_thousand_statements_are_refused_and_as_many_as_fit_take_little_time() {
+    let statement = r#"{"Effect":"Deny","Principal":"*","NotAction":"a:b","NotResource":"*"}"#;
+    let policy = |count: usize| format!(r#"{{"Statement":[{}]}}"#, vec![statement; count].join(","));
+    assert!(matches!(Policy::parse(&policy(10_000)), Err(PolicyError::TooLarge { .. })));
+    let start = Instant::now();
+    let most = Policy::parse(&policy(280)).unwrap();
+    let request = Request::anonymous("s3:GetObject", Some("k"));
+    assert!((0..100).all(|_| request.verdict(&most) == Verdict::Silent));
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+}
+
+#[test]
+fn as_many_conditions_as_fit_take_little_time() {
+    let keys: Vec<String> = (0..1200).map(|number| format!(r#""k:{number}":"*""#)).collect();
+    let text = format!(r#"{{"StringNotLike": {{{}}}}}"#, keys.join(","));
+    let start = Instant::now();
+    assert!(condition_holds(&text, &[("k:-", "x")]));
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+}
+
+#[test]
 fn deep_json_is_refused() {
     for (open, close) in [("[", "]"), (r#"{"Statement":"#, "}")] {
         let text = format!("{}1{}", open.repeat(1000), close.repeat(1000));
