@@ -63,6 +63,9 @@ impl Gateway {
         lifetime: Duration,
         narrowed_to: Option<&str>,
     ) -> Result<Issued, TokenError> {
+        if self.revoked.has(token) {
+            return Err(TokenError::Invalid);
+        }
         let now = Utc::now();
         let token = Token { expires_at: token.expires_at.min(now + lifetime), ..token.clone() };
         if token.expires_at <= now {

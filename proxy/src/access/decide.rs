@@ -143,35 +143,56 @@ impl Gateway {
 
     async fn decide(&self, question: &Question<'_>, rules: &Rules) -> S3Result<Decision> {
         let action = Action::of(question.operation, question.version.is_some());
-        // What is theirs gives something to accounts, not to those whose policies say all that they may do.
-        let account = account(&question.asker.identity).filter(|_| question.asker.session.is_none());
-        let owns_bucket = account == Some(rules.owner.as_str());
+        let owns_bucket = rights(question) == Some(rules.owner.as_str());
         if owns_bucket && ALWAYS_THE_OWNERS.contains(&question.operation) {
             return Ok(Decision::Allowed(Reason::OwnsBucket));
         }
-        match self.ask_policies(question, rules, &action, owns_bucket).await? {
-            Judgement::Allowed(reason) => return Ok(Decision::Allowed(reason)),
+        let reason = match self.ask_policies(question, rules, &action).await? {
             Judgement::Denied(reason) => return Ok(Decision::Refused(reason)),
-            Judgement::Silent => {}
+            Judgement::Allowed(reason) => reason,
+            Judgement::Silent => match self.other_grant(question, rules, &action).await? {
+                Some(reason) => reason,
+                None => return Ok(Decision::Refused(Reason::Nothing)),
+            },
+        };
+        for further in Action::also(question.operation, &question.facts) {
+            match self.ask_policies(question, rules, &further).await? {
+                Judgement::Denied(reason) => return Ok(Decision::Refused(reason)),
+                Judgement::Allowed(_) => {}
+                // What gives the request as such, beside policies, gives this too.
+                Judgement::Silent if self.other_grant(question, rules, &action).await?.is_some() => {}
+                Judgement::Silent => return Ok(Decision::Refused(Reason::Nothing)),
+            }
         }
+        Ok(Decision::Allowed(reason))
+    }
+
+    /// What gives it beside policies.
+    async fn other_grant(
+        &self,
+        question: &Question<'_>,
+        rules: &Rules,
+        action: &Action,
+    ) -> S3Result<Option<Reason>> {
         if self.is_configured_public(question) {
-            return Ok(Decision::Allowed(Reason::PublicRead));
+            return Ok(Some(Reason::PublicRead));
         }
+        let account = rights(question);
         let of_object = question.key.is_some() && !matches!(action.grant, Some((Scope::Bucket, _)));
-        if owns_bucket && (!of_object || rules.acls_are_off()) {
-            return Ok(Decision::Allowed(Reason::OwnsBucket));
+        if account == Some(rules.owner.as_str()) && (!of_object || rules.acls_are_off()) {
+            return Ok(Some(Reason::OwnsBucket));
         }
         let who = account.map_or(Who::Anonymous, Who::Account);
-        let (allowed, reason) = match action.grant {
+        let (given, reason) = match action.grant {
             Some((Scope::Bucket, permission)) => {
                 (granted(rules, &rules.acl(), who, permission), Reason::BucketAcl)
             }
             _ if of_object => {
-                (self.owns_or_is_granted(question, rules, who, &action).await?, Reason::ObjectAcl)
+                (self.owns_or_is_granted(question, rules, who, action).await?, Reason::ObjectAcl)
             }
             _ => (false, Reason::Nothing),
         };
-        Ok(if allowed { Decision::Allowed(reason) } else { Decision::Refused(Reason::Nothing) })
+        Ok(given.then_some(reason))
     }
 
     async fn ask_policies(
@@ -179,7 +200,6 @@ impl Gateway {
         question: &Question<'_>,
         rules: &Rules,
         action: &Action,
-        owns_bucket: bool,
     ) -> S3Result<Judgement> {
         let of_bucket = rules.policy.as_ref().map(|(policy, _)| policy);
         let own = question.asker.session.iter().flat_map(|session| session.policies());
@@ -195,6 +215,7 @@ impl Gateway {
         };
         let of_bucket = of_bucket.map(|policy| {
             let restricted = rules.block().restrict && policy.is_public();
+            let owns_bucket = rights(question) == Some(rules.owner.as_str());
             OfBucket { policy, gives: !restricted || owns_bucket }
         });
         Ok(judge(question.asker.session.as_deref(), of_bucket, &asked))
@@ -254,6 +275,11 @@ impl Gateway {
 /// The root key and relais's own parts are not asked.
 fn is_unlimited(identity: &Identity) -> bool {
     matches!(identity, Identity::Root | Identity::Service(_))
+}
+
+/// The account whose rights count: what is theirs gives something to accounts, not to those whose policies say all that they may.
+fn rights<'a>(question: &Question<'a>) -> Option<&'a str> {
+    account(&question.asker.identity).filter(|_| question.asker.session.is_none())
 }
 
 fn account(identity: &Identity) -> Option<&str> {
