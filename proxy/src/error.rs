@@ -147,6 +147,7 @@ pub(crate) fn token_refused(error: &TokenError) -> S3Error {
     let code = match error {
         TokenError::Expired => S3ErrorCode::ExpiredToken,
         TokenError::NotYet | TokenError::Invalid => S3ErrorCode::InvalidToken,
+        TokenError::Unavailable => S3ErrorCode::ServiceUnavailable,
     };
     S3Error::with_message(code, error.to_string())
 }

@@ -29,6 +29,7 @@ mod unread;
 pub use access::RootKey;
 pub use access::accounts::KeyError;
 pub use access::config::{AccessConfig, IssuerConfig, KeyConfig, RoleConfig};
+pub use access::issuers::IssuerError;
 pub use access::roles::RoleError;
 pub use config::{BucketConfig, Config, CorsRule};
 pub use gateway::{Gateway, GatewayConfigError, Parts};
