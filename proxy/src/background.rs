@@ -49,7 +49,7 @@ async fn wait(wake: &Notify, stop: &CancellationToken, pause: Duration) -> bool 
 }
 
 /// An error and its sources on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

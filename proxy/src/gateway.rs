@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::access::accounts::{Accounts, KeyError};
 use crate::access::config::AccessConfig;
-use crate::access::issuers::Issuers;
+use crate::access::issuers::{IssuerError, Issuers};
 use crate::access::keys::{KEY_SECRETS, RememberedKeys};
 use crate::access::revoked::Revoked;
 use crate::access::roles::{RoleError, Roles};
@@ -60,6 +60,9 @@ pub enum GatewayConfigError {
     /// An access key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// Somebody whose tokens shall be taken.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
     /// A role.
     #[error(transparent)]
     Role(#[from] RoleError),
@@ -135,7 +138,7 @@ impl Gateway {
             versions: parts.catalog.versions(),
             key_locks: parts.catalog.key_locks(),
             accounts: Accounts::new(parts.access)?,
-            issuers: Issuers::new(parts.keyring),
+            issuers: Issuers::new(&parts.access.issuers, parts.keyring)?,
             roles: Roles::new(&parts.access.roles)?,
             temporary: TemporaryKeys::new(parts.keyring),
             access_keys: parts.catalog.access_keys(),

@@ -30,7 +30,7 @@ mod unread;
 pub use access::RootKey;
 pub use access::accounts::KeyError;
 pub use access::config::{AccessConfig, IssuerConfig, KeyConfig, RoleConfig};
-pub use access::issuers::mint_token;
+pub use access::issuers::{IssuerError, mint_token};
 pub use access::roles::RoleError;
 pub use access::temporary::token_pair;
 pub use config::{BucketConfig, Config, CorsRule};

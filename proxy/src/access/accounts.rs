@@ -73,7 +73,7 @@ impl Accounts {
         accounts.ids.insert(ROOT.to_owned());
         for key in &config.keys {
             let (id, owner) = (key.access_key_id.clone(), key.owner.clone());
-            if RESERVED.contains(&owner.as_str()) {
+            if is_reserved(&owner) {
                 return Err(KeyError::Reserved { key: id, owner });
             }
             let identity = Identity::Account(owner.clone());
@@ -105,6 +105,11 @@ impl Accounts {
             GranteeName::Email(email) => self.emails.get(*email).cloned(),
         }
     }
+}
+
+/// Whether relais uses the name itself, for a principal of its own.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
 }
 
 fn secret(key: &KeyConfig) -> Result<Secret, KeyError> {

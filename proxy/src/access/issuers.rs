@@ -1,16 +1,39 @@
 //! Whose tokens are genuine.
 //!
-//! relais's own issuer signs with `SECRET_KEY`; tokens without `iss` that this secret signed are its own too, as applications that
-//! share the secret make them.
+//! A token names its issuer in `iss`; that is read before anything is known to be true, and everything else is then held against
+//! that one issuer: its keys, the algorithms pinned for it, its audience. relais is an issuer itself, with `SECRET_KEY`; tokens
+//! without `iss` are its own too, as applications that share the secret make them.
+//!
+//! `jwt` takes a token apart, `terms` is what it must say, `keys` and `jwks` verify signatures, `issuer` reads the configuration.
+//! What a token allows is not decided here but by `roles`. No token, and nothing out of one, is logged.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use relais_model::Secret;
 use serde_json::{Map, Value, json};
 
-use super::token::{Claims, OWN_ISSUER, Token};
+use super::config::IssuerConfig;
+use super::token::{OWN_ISSUER, Token};
 use crate::keyring::Keyring;
+use issuer::{Issuer, KeySource};
+use jwt::Jwt;
+use keys::VerifyingKey;
+use refusal::Refusal;
+use terms::{Audience, Terms};
+
+mod fetch;
+mod issuer;
+mod jwks;
+mod jwt;
+mod keys;
+mod refresh;
+mod refusal;
+mod strict;
+mod terms;
+
+pub use issuer::IssuerError;
 
 /// Why a token is not taken. None of these repeats any of the token.
 #[derive(Debug, thiserror::Error)]
@@ -29,31 +52,49 @@ pub(crate) enum TokenError {
 /// Everybody whose tokens are taken.
 pub(crate) struct Issuers {
     signing: EncodingKey,
-    verifying: DecodingKey,
+    own: Issuer,
+    others: Vec<Issuer>,
 }
 
+/// How far clocks may differ, for relais's own tokens: what [`IssuerConfig::leeway_seconds`] is for others unless set.
+const OWN_LEEWAY: Duration = Duration::from_secs(60);
+
+/// What an application that shares `SECRET_KEY` may sign with.
+const OWN_ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+
 impl Issuers {
-    pub(crate) fn new(keyring: &Keyring) -> Self {
-        let secret_key = keyring.current_secret().expose().as_bytes();
-        Self {
-            signing: EncodingKey::from_secret(secret_key),
-            verifying: DecodingKey::from_secret(secret_key),
+    /// Reads keys from the configuration and its files; nothing is fetched. relais signs with the current secret; tokens that an
+    /// earlier one signed stay genuine as long as it is configured.
+    pub(crate) fn new(configs: &[IssuerConfig], keyring: &Keyring) -> Result<Self, IssuerError> {
+        let mut others: Vec<Issuer> = Vec::new();
+        for config in configs {
+            if others.iter().any(|other| other.name == config.name) {
+                return Err(IssuerError::Twice { key: "name", value: config.name.clone() });
+            }
+            if others.iter().any(|other| other.iss == config.issuer) {
+                return Err(IssuerError::Twice { key: "issuer", value: config.issuer.clone() });
+            }
+            others.push(Issuer::new(config)?);
         }
+        Ok(Self {
+            signing: EncodingKey::from_secret(keyring.current_secret().expose().as_bytes()),
+            own: own_issuer(keyring),
+            others,
+        })
     }
 
     /// Checks a token, and gives what it says.
     pub(crate) async fn verify(&self, jwt: &str) -> Result<Token, TokenError> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_audience(&[OWN_ISSUER]);
-        validation.set_issuer(&[OWN_ISSUER]);
-        validation.validate_nbf = true;
-        let claims = decode::<Map<String, Value>>(jwt, &self.verifying, &validation);
-        let claims = claims.map_err(|error| match error.kind() {
-            ErrorKind::ExpiredSignature => TokenError::Expired,
-            ErrorKind::ImmatureSignature => TokenError::NotYet,
-            _ => TokenError::Invalid,
-        })?;
-        token(OWN_ISSUER, "sub", claims.claims).ok_or(TokenError::Invalid)
+        let refused = |issuer: &str, refusal: Refusal| {
+            tracing::info!(issuer, reason = %refusal, "token refused");
+            TokenError::from(refusal)
+        };
+        let jwt = Jwt::parse(jwt).map_err(|refusal| refused("", refusal))?;
+        let issuer = self.of(&jwt).map_err(|refusal| refused("", refusal))?;
+        issuer.verify_signature(&jwt).await.map_err(|refusal| refused(&issuer.name, refusal))?;
+        let token = issuer.terms.token(&issuer.name, jwt.claims, Utc::now());
+        let token = token.and_then(|token| self.keep_apart(token));
+        token.map_err(|refusal| refused(&issuer.name, refusal))
     }
 
     /// Signs a token of relais's own; `iss`, `aud`, `iat` and `exp` are put in.
@@ -64,6 +105,34 @@ impl Issuers {
         claims.insert("exp".to_owned(), json!(expires_at.timestamp()));
         encode(&Header::default(), &claims, &self.signing).ok()
     }
+
+    /// The issuer that a token says it is of.
+    fn of(&self, jwt: &Jwt<'_>) -> Result<&Issuer, Refusal> {
+        match jwt.claims.get("iss") {
+            None => Ok(&self.own),
+            Some(Value::String(iss)) if *iss == self.own.iss => Ok(&self.own),
+            Some(Value::String(iss)) => {
+                self.others.iter().find(|other| other.iss == *iss).ok_or(Refusal::UnknownIssuer)
+            }
+            Some(_) => Err(Refusal::UnknownIssuer),
+        }
+    }
+
+    /// Who shares `SECRET_KEY` may name any account, but neither relais's own principals nor the accounts of another issuer,
+    /// which are called `NAME:SUBJECT`.
+    fn keep_apart(&self, token: Token) -> Result<Token, Refusal> {
+        if token.issuer != OWN_ISSUER {
+            return Ok(token);
+        }
+        let of_another = token
+            .subject
+            .split_once(':')
+            .is_some_and(|(name, _)| self.others.iter().any(|other| other.name == name));
+        if of_another || super::accounts::is_reserved(&token.subject) {
+            return Err(Refusal::ReservedSubject);
+        }
+        Ok(token)
+    }
 }
 
 /// Signs a token of relais's own with the current secret; claims must have `sub`. Nothing if they cannot be signed.
@@ -72,17 +141,23 @@ pub fn mint_token(
     claims: Map<String, Value>,
     expires_at: DateTime<Utc>,
 ) -> Option<Secret> {
-    Issuers::new(keyring).mint(claims, expires_at).map(Secret::from)
+    Issuers::new(&[], keyring).ok()?.mint(claims, expires_at).map(Secret::from)
 }
 
-fn token(issuer: &str, subject_claim: &str, claims: Map<String, Value>) -> Option<Token> {
-    let time = |name: &str| DateTime::from_timestamp(claims.get(name)?.as_f64()? as i64, 0);
-    Some(Token {
-        issuer: issuer.to_owned(),
-        subject: claims.get(subject_claim)?.as_str()?.to_owned(),
-        issued_at: time("iat"),
-        expires_at: time("exp")?,
-        id: claims.get("jti").and_then(Value::as_str).map(str::to_owned),
-        claims: Claims(claims),
-    })
+fn own_issuer(keyring: &Keyring) -> Issuer {
+    let keys = keyring.secrets().map(|secret| VerifyingKey::from_secret(secret.expose().as_bytes()));
+    Issuer {
+        name: OWN_ISSUER.to_owned(),
+        iss: OWN_ISSUER.to_owned(),
+        algorithms: OWN_ALGORITHMS.to_vec(),
+        keys: KeySource::Fixed(keys.collect()),
+        terms: Terms {
+            audience: Audience::IfPresent(OWN_ISSUER.to_owned()),
+            leeway: OWN_LEEWAY,
+            subject_claim: "sub".to_owned(),
+        },
+    }
 }
+
+#[cfg(test)]
+mod tests;

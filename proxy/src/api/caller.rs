@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
 use super::problem;
+use crate::access::issuers::TokenError;
 use crate::access::session::{Session, Via};
 use crate::access::token::Token;
 use crate::gateway::Gateway;
@@ -33,8 +34,10 @@ where
         let Some(jwt) = bearer(parts.headers.get(AUTHORIZATION)) else {
             return Err(refused("send a token as `Authorization: Bearer …`"));
         };
-        let session =
-            gateway.session_of(jwt, Via::Bearer).await.map_err(|error| refused(&error.to_string()))?;
+        let session = gateway.session_of(jwt, Via::Bearer).await.map_err(|error| match error {
+            TokenError::Unavailable => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+            _ => refused(&error.to_string()),
+        })?;
         match session.token.as_ref().is_some_and(|token| gateway.revoked.has(token)) {
             true => Err(refused("the token was revoked, or its holder is not active")),
             false => Ok(Self(session)),
