@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Model(ModelCommand),
     /// Turn a token into credentials that any S3 SDK can sign with: for `credential_process` of AWS's configuration.
     Credentials(CredentialsOptions),
-    /// Tokens that SECRET_KEY signs.
+    /// Tokens that `SECRET_KEY` signs.
     #[command(subcommand)]
     Token(TokenCommand),
     /// Work on one job; started by relais itself.
@@ -89,8 +89,8 @@ pub(crate) enum ModelCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct CredentialsOptions {
-    /// Print an access key instead whose holder sends a token as session token; made here, from SECRET_KEY.
-    #[arg(long, conflicts_with_all = ["token_file", "endpoint", "duration", "ca_file"])]
+    /// Print an access key instead whose holder sends a token as session token; made here, from `SECRET_KEY`.
+    #[arg(long)]
     pub(crate) pair: bool,
     /// File with the token.
     #[arg(long, value_name = "FILE", env = "AWS_WEB_IDENTITY_TOKEN_FILE")]
