@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::target::Target;
 
+mod accounts;
+
+pub(crate) use accounts::{Credits, KeyCommand, SecretsCommand, UserCommand, Who};
+
 /// One S3 endpoint in front of the buckets an application already has.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
@@ -58,6 +62,15 @@ pub(crate) enum Command {
     /// Tokens that `SECRET_KEY` signs.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Users of an application: make, list, let in and keep out.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Access keys: make, list and revoke.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Secrets that relais keeps.
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Work on one job; started by relais itself.
     #[command(hide = true)]
     Worker { kind: WorkerKind },

@@ -5,17 +5,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use relais_catalog::Catalog;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Command, EventsCommand, ModelCommand, WorkerKind};
+use crate::cli::{Command, EventsCommand, ModelCommand, SecretsCommand, WorkerKind};
 use crate::config::{self, Config, Misconfigured};
 use crate::serve;
 use crate::target::Targets;
 
 mod check;
 mod credentials;
+mod key;
+mod secrets;
 mod tail;
 mod token;
+mod user;
 
 /// Runs a command with the configuration.
 pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitCode> {
@@ -38,6 +42,9 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
         Command::Config => print!("{}", toml::to_string(&config)?),
         Command::Events(EventsCommand::Tail { no_wait }) => runtime.block_on(tail::run(&config, no_wait))?,
         Command::Migrate => runtime.block_on(migrate(&config))?,
+        Command::User(command) => runtime.block_on(user::run(&config, command))?,
+        Command::Key(command) => runtime.block_on(key::run(&config, command))?,
+        Command::Secrets(SecretsCommand::Rotate) => runtime.block_on(secrets::rotate(&config))?,
         Command::Transcribe { file, json } => transcribe(&config, &file, json)?,
         Command::Thumbnail { file, output } => thumbnail(&config, &file, output)?,
         Command::Model(ModelCommand::Fetch { name, from }) => {
@@ -69,12 +76,18 @@ fn log(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let (catalog, applied) = open_catalog(config).await?;
+    println!("{applied} migrations applied; the database is up to date");
+    Ok(catalog.close().await?)
+}
+
+/// The catalog with its tables up to date, as a server would make them, and how many migrations that took.
+async fn open_catalog(config: &Config) -> anyhow::Result<(Catalog, usize)> {
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("data_dir: cannot make {}", config.data_dir.display()))?;
     let catalog = serve::connect(config).await?;
     let applied = catalog.migrate().await?;
-    println!("{applied} migrations applied; the database is up to date");
-    Ok(catalog.close().await?)
+    Ok((catalog, applied))
 }
 
 fn transcribe(config: &Config, file: &Path, json: bool) -> anyhow::Result<()> {

@@ -68,6 +68,13 @@ pub(crate) fn keyring(config: &Config, may_make: bool) -> anyhow::Result<Keyring
     Ok(Keyring::new(secret, config.secret_keys_before.iter().cloned()))
 }
 
+/// A new access key for the catalog. Its id begins so that one sees where it comes from.
+pub(crate) fn new_access_key() -> (String, Secret) {
+    let id = format!("{MADE_PREFIX}{}", random(ACCESS_KEY_LENGTH - MADE_PREFIX.len(), UPPER));
+    (id, random(SECRET_KEY_LENGTH, MIXED).into())
+}
+
+const MADE_PREFIX: &str = "RELAIS";
 const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

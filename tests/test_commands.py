@@ -10,7 +10,7 @@ import requests
 from PIL import Image
 
 from harness import configuration, media
-from harness.process import REPOSITORY
+from harness.process import REPOSITORY, eventually, free_port
 from harness.relais import run
 
 BAD_CONFIGURATION = 64
@@ -30,7 +30,8 @@ def relais(settings, *arguments, **changes):
 
 def test_help_lists_the_commands():
     text = run("--help").stdout
-    for command in ("serve", "check", "config", "migrate", "transcribe", "thumbnail", "model"):
+    commands = ("serve", "check", "config", "migrate", "transcribe", "thumbnail", "model", "user", "key", "secrets")
+    for command in commands:
         assert f"  {command}" in text
     assert "worker" not in text, "the worker is none of the user's business"
 
@@ -44,6 +45,46 @@ def test_check_says_what_works(settings, redis_server, postgres):
     assert done.returncode == 0, done.stdout + done.stderr
     for part in ("first", "second", "database", "redis", "model"):
         assert part in done.stdout.lower(), f"nothing is said of {part}:\n{done.stdout}"
+
+
+def database_line(settings, url):
+    done = relais(settings, "check", DATABASE_URL=url)
+    (line,) = [line for line in done.stdout.splitlines() if " database: " in line]
+    assert (done.returncode == 0) == line.startswith("ok"), done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+    return line
+
+
+def test_check_names_the_migrations_to_come_and_the_tables_that_are_gone(settings, postgres):
+    url = postgres.new_database("check-tables")
+    fresh = database_line(settings, url)
+    assert fresh.startswith("ok") and "first_tables" in fresh and "relais migrate" in fresh, fresh
+    assert relais(settings, "migrate", DATABASE_URL=url).returncode == 0
+    assert "up to date" in database_line(settings, url)
+    with psycopg.connect(url) as connection:
+        connection.execute("DROP TABLE users")
+    gone = database_line(settings, url)
+    assert gone.startswith("FAILED") and "users" in gone and "journal" not in gone and "backup" in gone, gone
+
+
+def test_check_tells_apart_why_a_database_cannot_be_used(settings, postgres):
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute("CREATE ROLE guarded LOGIN PASSWORD 'right-one'")
+    url = postgres.new_database("check-guarded").replace("postgres@", "guarded:{}@")
+    rules = postgres.folder / "data" / "pg_hba.conf"
+    trusting = rules.read_text()
+    rules.write_text("host all guarded 127.0.0.1/32 scram-sha-256\n" + trusting)
+    with psycopg.connect(postgres.url()) as connection:
+        connection.execute("SELECT pg_reload_conf()")
+    eventually(lambda: database_line(settings, url.format("hunter2")).startswith("FAILED"), seconds=10)
+    wrong = database_line(settings, url.format("hunter2"))
+    assert "password" in wrong and "guarded" in wrong and "unreachable" not in wrong, wrong
+    assert database_line(settings, url.format("right-one")).startswith("ok")
+
+    nowhere = database_line(settings, f"postgresql://guarded:hunter2@127.0.0.1:{free_port()}/check-guarded")
+    assert nowhere.startswith("FAILED") and "cannot reach" in nowhere and "start the server" in nowhere, nowhere
+    absent = database_line(settings, postgres.url("not-there"))
+    assert absent.startswith("FAILED") and "not-there" in absent and "createdb" in absent, absent
 
 
 def test_check_leaves_nothing_on_the_stores(settings, tmp_path):

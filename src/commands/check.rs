@@ -112,14 +112,28 @@ async fn probe_in_own_bucket(store: &Store) -> Result<String, String> {
 
 async fn database(config: &Config) -> Result<String, String> {
     let catalog = Catalog::connect(&config.database).await.map_err(said)?;
-    let pending = catalog.pending_migrations().await.map_err(said);
+    let found = tables(&catalog).await;
     let _ = catalog.close().await; // Nothing was written.
-    Ok(match pending? {
-        0 => "connected, tables up to date".to_owned(),
-        pending => {
-            format!("connected; {pending} migrations to come at the next start, or with `relais migrate`")
-        }
-    })
+    found
+}
+
+/// Tables that no migration made yet come with the next start; those that somebody dropped do not.
+async fn tables(catalog: &Catalog) -> Result<String, String> {
+    let pending = catalog.pending_migrations().await.map_err(said)?;
+    if !pending.is_empty() {
+        let names = pending.join(", ");
+        return Ok(format!(
+            "connected; tables are missing that come at the next start, or with `relais migrate`: {names}"
+        ));
+    }
+    let missing = catalog.missing_tables().await.map_err(said)?;
+    match missing[..] {
+        [] => Ok("connected, tables up to date".to_owned()),
+        _ => Err(format!(
+            "connected, but tables are missing that were there: {}; restore them from a backup, or name an empty database",
+            missing.join(", ")
+        )),
+    }
 }
 
 async fn redis(config: &Config, redis: &RedisStream) -> Result<String, String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sea_orm::DbErr;
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigratorTrait, SchemaManager};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -17,7 +17,7 @@ use crate::instance::Instance;
 use crate::jobs::Jobs;
 use crate::journal::Journal;
 use crate::key_locks::KeyLocks;
-use crate::migrations::Migrations;
+use crate::migrations::{Migrations, TABLES};
 use crate::objects::Objects;
 use crate::revocations::Revocations;
 use crate::uploads::Uploads;
@@ -59,10 +59,23 @@ impl Catalog {
         Ok(pending)
     }
 
-    /// How many migrations [`Catalog::migrate`] would apply.
-    pub async fn pending_migrations(&self) -> Result<usize, CatalogError> {
+    /// The names of the migrations that [`Catalog::migrate`] would apply, in their order.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, CatalogError> {
         let pending = Migrations::get_pending_migrations_read_only(self.database.read()).await;
-        Ok(pending.map_err(|error| self.database.explain(error))?.len())
+        let pending = pending.map_err(|error| self.database.explain(error))?;
+        Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
+    }
+
+    /// The tables that are not there: before a migration, or because somebody dropped them.
+    pub async fn missing_tables(&self) -> Result<Vec<&'static str>, CatalogError> {
+        let schema = SchemaManager::new(self.database.read());
+        let mut missing = Vec::new();
+        for table in TABLES {
+            if !schema.has_table(table).await.map_err(|error| self.database.explain(error))? {
+                missing.push(table);
+            }
+        }
+        Ok(missing)
     }
 
     /// Whether the database answers.

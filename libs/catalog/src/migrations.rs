@@ -21,3 +21,21 @@ impl MigratorTrait for Migrations {
         ]
     }
 }
+
+/// The tables that are there after all migrations.
+pub(crate) const TABLES: [&str; 14] = [
+    "access_keys",
+    "buckets",
+    "cursors",
+    "instances",
+    "jobs",
+    "journal",
+    "key_locks",
+    "leases",
+    "marks",
+    "objects",
+    "revocations",
+    "uploads",
+    "users",
+    "versions",
+];

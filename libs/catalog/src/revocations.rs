@@ -26,7 +26,7 @@ pub enum RevocationKind {
     /// An access key, by its id.
     #[sea_orm(string_value = "credentials")]
     Credentials,
-    /// A token, by [`Revocation::token_value`].
+    /// A token, by its issuer, a colon and its id there.
     #[sea_orm(string_value = "token")]
     Token,
     /// An owner, by id: what was issued to them before the revocation.
@@ -47,13 +47,6 @@ pub struct Revocation {
     pub expires_at: Option<DateTime<Utc>>,
     /// Why, for operators.
     pub reason: Option<String>,
-}
-
-impl Revocation {
-    /// How a token is named: by who issued it and its id there.
-    pub fn token_value(issuer: &str, token_id: &str) -> String {
-        serde_json::json!([issuer, token_id]).to_string()
-    }
 }
 
 /// A state of the revocations. Only whether two are equal means anything.

@@ -56,7 +56,7 @@ pub enum KeyError {
 }
 
 /// Principals that no account may be called.
-const RESERVED: [&str; 6] = [ROOT, "anonymous", "relais", "api", "thumbnail", "transcription"];
+pub(crate) const RESERVED: [&str; 6] = [ROOT, "anonymous", "relais", "api", "thumbnail", "transcription"];
 
 /// The accounts.
 #[derive(Debug, Default)]
