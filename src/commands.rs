@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Command, EventsCommand, ModelCommand, WorkerKind};
+use crate::cli::{Command, EventsCommand, ModelCommand, PolicyCommand, WorkerKind};
 use crate::config::{self, Config, Misconfigured};
 use crate::serve;
 use crate::target::Targets;
 
 mod check;
 mod credentials;
+mod policy;
 mod tail;
 mod token;
 
@@ -34,6 +35,9 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
     let runtime = runtime()?;
     match command {
         Command::Serve { targets } => runtime.block_on(serve::run(config, Targets::new(&targets)))?,
+        Command::Policy(PolicyCommand::Simulate(question)) => {
+            return runtime.block_on(policy::simulate(&config, &question));
+        }
         Command::Check => return runtime.block_on(check::run(&config)),
         Command::Config => print!("{}", toml::to_string(&config)?),
         Command::Events(EventsCommand::Tail { no_wait }) => runtime.block_on(tail::run(&config, no_wait))?,
