@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// Events.
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Policies.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Models for transcription.
     #[command(subcommand)]
     Model(ModelCommand),
@@ -84,6 +87,61 @@ pub(crate) enum EventsCommand {
         #[arg(long)]
         no_wait: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Ask the policies whether somebody may do something, and say which statement decides; ends with 1 if refused.
+    Simulate(Box<Question>),
+}
+
+/// What `policy simulate` asks.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Question {
+    /// For what, such as s3:GetObject.
+    #[arg(long)]
+    pub(crate) action: String,
+    /// In which bucket.
+    #[arg(long)]
+    pub(crate) bucket: String,
+    /// Of which object; without it the bucket itself is asked for.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) caller: Caller,
+    /// A condition key and its value; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) context: Vec<String>,
+    /// Judge by this file as the policy of a role, and by nothing that is configured.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Judge by this file as the policy of the bucket, and by nothing that is configured.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bucket_policy: Option<PathBuf>,
+    /// What credentials of STS were narrowed to.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) session_policy: Option<PathBuf>,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Who is taken to ask.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Caller {
+    /// The holder of the token in this file; its signature is not checked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The holder of a token with these claims.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) claims: Option<String>,
+    /// An account, by its id.
+    #[arg(long = "as", value_name = "OWNER")]
+    pub(crate) account: Option<String>,
+    /// Somebody who does not sign.
+    #[arg(long)]
+    pub(crate) anonymous: bool,
 }
 
 #[derive(Debug, Subcommand)]

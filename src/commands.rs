@@ -8,7 +8,7 @@ use anyhow::Context;
 use relais_catalog::Catalog;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Command, EventsCommand, ModelCommand, SecretsCommand, WorkerKind};
+use crate::cli::{Command, EventsCommand, ModelCommand, PolicyCommand, SecretsCommand, WorkerKind};
 use crate::config::{self, Config, Misconfigured};
 use crate::serve;
 use crate::target::Targets;
@@ -16,6 +16,7 @@ use crate::target::Targets;
 mod check;
 mod credentials;
 mod key;
+mod policy;
 mod secrets;
 mod tail;
 mod token;
@@ -38,6 +39,9 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
     let runtime = runtime()?;
     match command {
         Command::Serve { targets } => runtime.block_on(serve::run(config, Targets::new(&targets)))?,
+        Command::Policy(PolicyCommand::Simulate(question)) => {
+            return runtime.block_on(policy::simulate(&config, &question));
+        }
         Command::Check => return runtime.block_on(check::run(&config)),
         Command::Config => print!("{}", toml::to_string(&config)?),
         Command::Events(EventsCommand::Tail { no_wait }) => runtime.block_on(tail::run(&config, no_wait))?,

@@ -42,6 +42,7 @@ pub(crate) mod revoked;
 pub(crate) mod roles;
 pub(crate) mod rules;
 pub(crate) mod session;
+pub(crate) mod simulate;
 pub(crate) mod temporary;
 pub(crate) mod token;
 

@@ -34,6 +34,7 @@ pub use access::accounts::KeyError;
 pub use access::config::{AccessConfig, IssuerConfig, KeyConfig, RoleConfig};
 pub use access::issuers::{IssuerError, mint_token};
 pub use access::roles::RoleError;
+pub use access::simulate::{SimulateError, Simulated, SimulatedCaller, Simulation, simulate};
 pub use access::temporary::token_pair;
 pub use config::{BucketConfig, Config, CorsRule};
 pub use gateway::{Gateway, GatewayConfigError, Parts};

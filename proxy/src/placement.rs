@@ -85,13 +85,7 @@ impl Bucket {
 
     /// Whether anyone may read this key.
     pub fn is_public(&self, key: &str) -> bool {
-        let shows = |pattern: &String| match pattern.split_once('*') {
-            None => key.starts_with(pattern.as_str()),
-            Some((before, after)) => {
-                key.len() >= before.len() + after.len() && key.starts_with(before) && key.ends_with(after)
-            }
-        };
-        self.config.public_read.iter().any(shows)
+        is_shown(&self.config.public_read, key)
     }
 
     /// Where anyone may read a public object, seen from outside.
@@ -218,6 +212,17 @@ fn replicas(config: &BucketConfig, stores: &Stores) -> Result<Replicas, Placemen
         Ok((replica.clone(), stores.find(&replica.store).cloned().ok_or_else(unknown)?))
     };
     config.replicas.iter().map(store).collect()
+}
+
+/// Whether `public_read` shows this key.
+pub(crate) fn is_shown(public_read: &[String], key: &str) -> bool {
+    let shows = |pattern: &String| match pattern.split_once('*') {
+        None => key.starts_with(pattern.as_str()),
+        Some((before, after)) => {
+            key.len() >= before.len() + after.len() && key.starts_with(before) && key.ends_with(after)
+        }
+    };
+    public_read.iter().any(shows)
 }
 
 #[cfg(test)]

@@ -294,7 +294,7 @@ impl fmt::Display for Which<'_> {
 }
 
 /// The name under which the context is asked for a key. AWS' own keys have no case, but tags and claims have.
-fn context_name(key: &str) -> String {
+pub(crate) fn context_name(key: &str) -> String {
     let family = key.split(':').next().unwrap_or_default();
     if !["aws", "s3"].iter().any(|own| family.eq_ignore_ascii_case(own)) {
         return key.to_owned();

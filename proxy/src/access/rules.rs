@@ -85,7 +85,8 @@ impl Rules {
         self.ownership == Some(Ownership::BucketOwnerEnforced)
     }
 
-    fn of(row: Option<BucketRow>) -> Result<Self, GatewayError> {
+    /// By what the catalog keeps.
+    pub(super) fn of(row: Option<BucketRow>) -> Result<Self, GatewayError> {
         let Some(row) = row else {
             let owner = ROOT.to_owned();
             return Ok(Self {
