@@ -26,15 +26,15 @@ impl KeySealer {
         Self(keyring.sealer(KEY_SECRETS))
     }
 
-    /// The secret as the catalog keeps it.
-    pub fn seal(&self, secret: &Secret) -> String {
-        self.0.seal(secret.expose().as_bytes())
+    /// The secret of an access key as the catalog keeps it: it opens for that key alone.
+    pub fn seal(&self, access_key_id: &str, secret: &Secret) -> String {
+        self.0.seal_with(secret.expose().as_bytes(), access_key_id)
     }
 
     /// The same secret under the current secret of the keyring; nothing where it is that already.
-    pub fn reseal(&self, sealed: &str) -> Result<Option<String>, NotSealedByUs> {
-        let plain = self.0.open(sealed).ok_or(NotSealedByUs)?;
-        Ok((!self.0.is_current(sealed)).then(|| self.0.seal(&plain)))
+    pub fn reseal(&self, access_key_id: &str, sealed: &str) -> Result<Option<String>, NotSealedByUs> {
+        let plain = self.0.open_with(sealed, access_key_id).ok_or(NotSealedByUs)?;
+        Ok((!self.0.is_current(sealed)).then(|| self.0.seal_with(&plain, access_key_id)))
     }
 }
 
@@ -82,13 +82,14 @@ mod tests {
     #[test]
     fn a_sealed_secret_moves_to_the_current_key_once() {
         let [old, new] = ["the first secret of 32 bytes and", "the second secret of 32 bytes an"];
-        let sealed = KeySealer::new(&keyring(old, &[])).seal(&Secret::from("of the key".to_owned()));
+        let sealed = KeySealer::new(&keyring(old, &[])).seal("ID", &Secret::from("of the key".to_owned()));
         let rotating = KeySealer::new(&keyring(new, &[old]));
-        let moved = rotating.reseal(&sealed).unwrap().unwrap();
-        assert!(rotating.reseal(&moved).unwrap().is_none());
+        assert!(rotating.reseal("OTHER", &sealed).is_err(), "a row may not be put in the place of another");
+        let moved = rotating.reseal("ID", &sealed).unwrap().unwrap();
+        assert!(rotating.reseal("ID", &moved).unwrap().is_none());
         let after = keyring(new, &[]);
-        assert_eq!(after.sealer(KEY_SECRETS).open(&moved).as_deref(), Some(&b"of the key"[..]));
-        assert!(KeySealer::new(&after).reseal(&sealed).is_err());
+        assert_eq!(after.sealer(KEY_SECRETS).open_with(&moved, "ID").as_deref(), Some(&b"of the key"[..]));
+        assert!(KeySealer::new(&after).reseal("ID", &sealed).is_err());
     }
 
     #[test]

@@ -37,7 +37,7 @@ async fn create(
     let policy = policy.map(read_policy).transpose()?;
     let sealer = sealer(config)?;
     let (id, secret) = keys::new_access_key();
-    let sealed_secret = sealer.seal(&secret);
+    let sealed_secret = sealer.seal(&id, &secret);
     let new = NewAccessKey { id, name, owner, sealed_secret, policy };
     if !catalog.access_keys().create(&new).await? {
         bail!("the access key {} is there already: try again", new.id); // Once in 2^70.

@@ -52,7 +52,7 @@ async fn kept(config: &Config, bucket: &str) -> anyhow::Result<Option<BucketRow>
         return Ok(None);
     }
     let catalog = serve::connect(config).await?;
-    if catalog.pending_migrations().await? > 0 {
+    if !catalog.pending_migrations().await?.is_empty() {
         return Ok(None);
     }
     Ok(catalog.buckets().find(&bucket.parse()?).await?)

@@ -13,7 +13,7 @@ pub(crate) async fn rotate(config: &Config) -> anyhow::Result<()> {
     let keys = catalog.access_keys();
     let (mut rotated, mut current, mut lost) = (0, 0, Vec::new());
     for row in keys.all().await? {
-        match sealer.reseal(&row.sealed_secret) {
+        match sealer.reseal(&row.id, &row.sealed_secret) {
             Ok(None) => current += 1,
             Ok(Some(sealed)) => {
                 rotated += usize::from(keys.reseal(&row.id, &row.sealed_secret, &sealed).await?)

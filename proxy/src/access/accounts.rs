@@ -13,6 +13,7 @@ use super::config::{AccessConfig, KeyConfig};
 use super::keys::Holder;
 use super::policy::Policy;
 use super::rules::ROOT;
+use super::temporary;
 
 /// Why an access key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,11 @@ pub enum KeyError {
     /// The same access key twice.
     #[error("access.keys: {0} is configured twice")]
     Twice(String),
+    /// A key that looks like a temporary one.
+    #[error(
+        "access.keys: {0}: access keys of this form are those that relais issues for a time; choose another"
+    )]
+    Temporary(String),
     /// A name that relais uses itself.
     #[error("access.keys: {key}: owner: {owner:?} is a name that relais uses itself; choose another")]
     Reserved {
@@ -75,6 +81,9 @@ impl Accounts {
             let (id, owner) = (key.access_key_id.clone(), key.owner.clone());
             if is_reserved(&owner) {
                 return Err(KeyError::Reserved { key: id, owner });
+            }
+            if temporary::kind(&id).is_some() {
+                return Err(KeyError::Temporary(id));
             }
             let identity = Identity::Account(owner.clone());
             let known = Holder { secret: secret(key)?, identity, policy: policy(key)? };

@@ -80,8 +80,10 @@ impl Gateway {
 
     fn holder_of(&self, row: relais_catalog::AccessKeyRow) -> Result<Holder, GatewayError> {
         let id = row.id;
-        let secret =
-            self.key_secrets.open(&row.sealed_secret).and_then(|secret| String::from_utf8(secret).ok());
+        let secret = self
+            .key_secrets
+            .open_with(&row.sealed_secret, &id)
+            .and_then(|secret| String::from_utf8(secret).ok());
         let secret = secret.ok_or_else(|| GatewayError::KeySealed(id.clone()))?;
         let policy = row.policy.as_deref().map(Policy::parse_of_role).transpose();
         Ok(Holder {

@@ -27,6 +27,7 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
             let removed = async {
                 gateway.journal.prune(JOURNAL_KEPT).await?;
                 gateway.uploads.prune(COMPLETIONS_KEPT).await?;
+                gateway.revocations.prune(chrono::Utc::now()).await?;
                 gateway.key_locks.prune().await
             };
             if let Err(error) = removed.await {
