@@ -8,6 +8,7 @@
 
 mod access;
 pub mod api;
+pub mod audit;
 mod background;
 mod checksum;
 mod config;
