@@ -13,6 +13,7 @@ use crate::serve;
 use crate::target::Targets;
 
 mod check;
+mod erase;
 mod tail;
 
 /// Runs a command with the configuration.
@@ -27,6 +28,9 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
     match command {
         Command::Serve { targets } => runtime.block_on(serve::run(config, Targets::new(&targets)))?,
         Command::Check => return runtime.block_on(check::run(&config)),
+        Command::Erase { user, dry_run, json } => {
+            return runtime.block_on(erase::run(&config, erase::Asked { user: &user, dry_run, json }));
+        }
         Command::Config => print!("{}", toml::to_string(&config)?),
         Command::Events(EventsCommand::Tail { no_wait }) => runtime.block_on(tail::run(&config, no_wait))?,
         Command::Migrate => runtime.block_on(migrate(&config))?,

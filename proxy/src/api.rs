@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub(crate) mod caller;
+mod erase;
 mod transcribe;
 
+pub use erase::{Prefixes, erasure};
 pub use transcribe::{Transcribe, transcription};
 
 /// What can be set about the JSON port; see `config/default.toml`.

@@ -13,6 +13,7 @@ mod background;
 mod checksum;
 mod config;
 mod cors;
+pub mod erase;
 mod error;
 mod front;
 mod gateway;

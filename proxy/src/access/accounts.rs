@@ -56,7 +56,12 @@ pub enum KeyError {
 }
 
 /// Principals that no account may be called.
-const RESERVED: [&str; 6] = [ROOT, "anonymous", "relais", "api", "thumbnail", "transcription"];
+const RESERVED: [&str; 7] = [ROOT, "anonymous", "relais", "api", "erase", "thumbnail", "transcription"];
+
+/// Whether a name is one of relais's own.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
 
 /// The accounts.
 #[derive(Debug, Default)]
@@ -73,7 +78,7 @@ impl Accounts {
         accounts.ids.insert(ROOT.to_owned());
         for key in &config.keys {
             let (id, owner) = (key.access_key_id.clone(), key.owner.clone());
-            if RESERVED.contains(&owner.as_str()) {
+            if is_reserved(&owner) {
                 return Err(KeyError::Reserved { key: id, owner });
             }
             let identity = Identity::Account(owner.clone());
