@@ -51,6 +51,17 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Erase everything that belongs to a user: objects, versions, derived objects, uploads, on every replica. Not the account.
+    Erase {
+        /// Id of the user: the owner of the objects.
+        user: String,
+        /// Only count what there is.
+        #[arg(long)]
+        dry_run: bool,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Events.
     #[command(subcommand)]
     Events(EventsCommand),

@@ -15,6 +15,7 @@ use crate::target::Targets;
 
 mod check;
 mod credentials;
+mod erase;
 mod key;
 mod policy;
 mod secrets;
@@ -43,6 +44,9 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
             return runtime.block_on(policy::simulate(&config, &question));
         }
         Command::Check => return runtime.block_on(check::run(&config)),
+        Command::Erase { user, dry_run, json } => {
+            return runtime.block_on(erase::run(&config, erase::Asked { user: &user, dry_run, json }));
+        }
         Command::Config => print!("{}", toml::to_string(&config)?),
         Command::Events(EventsCommand::Tail { no_wait }) => runtime.block_on(tail::run(&config, no_wait))?,
         Command::Migrate => runtime.block_on(migrate(&config))?,

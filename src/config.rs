@@ -49,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) sidecars: Sidecars,
     pub(crate) thumbnail: relais_thumbnail::Config,
     pub(crate) transcription: relais_transcription::Config,
+    pub(crate) audit: relais_proxy::audit::Config,
     pub(crate) log: Log,
 }
 

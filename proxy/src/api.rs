@@ -16,9 +16,11 @@ use serde_json::json;
 
 pub(crate) mod caller;
 mod credentials;
+mod erase;
 mod transcribe;
 
 pub use credentials::credentials;
+pub use erase::{Prefixes, erasure};
 pub use transcribe::{Transcribe, transcription};
 
 /// What can be set about the JSON port; see `config/default.toml`.

@@ -26,6 +26,7 @@ use crate::access::keys::{KEY_SECRETS, RememberedKeys};
 use crate::access::revoked::Revoked;
 use crate::access::roles::{RoleError, Roles};
 use crate::access::temporary::TemporaryKeys;
+use crate::audit::Audit;
 use crate::background;
 use crate::config::{BucketConfig, Config};
 use crate::error::GatewayError;
@@ -49,6 +50,8 @@ pub struct Parts<'a> {
     pub catalog: &'a Catalog,
     /// From which all other keys are derived.
     pub keyring: &'a Keyring,
+    /// Where decisions are written down.
+    pub audit: &'a Audit,
 }
 
 /// Why a gateway cannot be built from its configuration.
@@ -98,6 +101,7 @@ pub struct Shared {
     pub(crate) sealer: Sealer,
     /// Seals where a listing goes on.
     pub(crate) tokens: Sealer,
+    pub(crate) audit: Audit,
     pub(crate) region: String,
     public_url: Option<String>,
     /// Below which a host names a bucket.
@@ -149,6 +153,7 @@ impl Gateway {
             revoked: Revoked::default(),
             sealer: parts.keyring.sealer("multipart upload id"),
             tokens: parts.keyring.sealer("continuation token"),
+            audit: parts.audit.clone(),
             region: parts.config.region.clone(),
             domains: parts.config.domains.clone(),
             public_url: parts.config.public_urls.first().map(|url| url.trim_end_matches('/').to_owned()),

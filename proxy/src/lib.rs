@@ -8,10 +8,12 @@
 
 mod access;
 pub mod api;
+pub mod audit;
 mod background;
 mod checksum;
 mod config;
 mod cors;
+pub mod erase;
 mod error;
 mod front;
 mod gateway;

@@ -20,6 +20,9 @@ pub(crate) const EVENTS_PUBLISHED: &str = "relais_events_published_total";
 /// Replicas that were made equal to the primary after the write, by replica.
 pub(crate) const REPLICAS_SETTLED: &str = "relais_replicas_settled_total";
 
+/// Entries of the audit log that were not written.
+pub(crate) const AUDIT_LOST: &str = "relais_audit_lost_total";
+
 /// Upper bounds of the latency histogram, in seconds: a memory hit to a multipart completion.
 const SECONDS_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 

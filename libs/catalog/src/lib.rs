@@ -41,4 +41,4 @@ pub use objects::{ObjectRow, Objects};
 pub use revocations::{Mark, Revocation, RevocationKind, Revocations};
 pub use uploads::{Upload, UploadRow, Uploads};
 pub use users::{CreateUserError, NewUser, Spent, UserRow, Users};
-pub use versions::{VersionRow, Versions};
+pub use versions::{KeyOfOwner, VersionRow, Versions};

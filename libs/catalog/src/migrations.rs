@@ -3,6 +3,7 @@
 mod m20261120_000001_first_tables;
 mod m20261120_000002_buckets_uploads_versions_key_locks;
 mod m20261120_000003_users_access_keys_revocations;
+mod m20261120_000004_objects_by_owner;
 
 use async_trait::async_trait;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrations {
             Box::new(m20261120_000001_first_tables::Migration),
             Box::new(m20261120_000002_buckets_uploads_versions_key_locks::Migration),
             Box::new(m20261120_000003_users_access_keys_revocations::Migration),
+            Box::new(m20261120_000004_objects_by_owner::Migration),
         ]
     }
 }

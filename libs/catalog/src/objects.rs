@@ -85,6 +85,30 @@ impl Objects {
         Ok(owners)
     }
 
+    /// Objects of an owner, in an order of their own and after the one that is given.
+    pub async fn of_owner(
+        &self,
+        owner: &str,
+        after: Option<(&BucketName, &ObjectKey)>,
+        limit: u64,
+    ) -> Result<Vec<ObjectRow>, CatalogError> {
+        if !can_be_stored(owner) {
+            return Ok(Vec::new());
+        }
+        let mut rows = Entity::find()
+            .filter(Column::Owner.eq(owner))
+            .order_by_asc(Column::Bucket)
+            .order_by_asc(Column::Key);
+        if let Some((bucket, key)) = after {
+            let columns = [Column::Bucket, Column::Key].map(|column| Expr::col((Entity, column)));
+            let values = [Expr::value(bucket.as_str()), Expr::value(key.as_str())];
+            rows = rows.filter(Expr::tuple(columns).gt(Expr::tuple(values)));
+        }
+        let rows = rows.limit(limit).all(self.database.read()).await;
+        let rows = rows.and_then(|rows| rows.into_iter().map(ObjectRow::try_from).collect());
+        rows.map_err(|error| self.database.explain(error))
+    }
+
     /// Changes the canned ACL and nothing else. False where the key is not known, not even as deleted.
     pub async fn set_acl(
         &self,

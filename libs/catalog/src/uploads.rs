@@ -94,6 +94,28 @@ impl Uploads {
         self.page(bucket, prefix, after, limit).await.map_err(|error| self.database.explain(error))
     }
 
+    /// Open uploads that somebody began, in the order of their ids and after the one that is given.
+    pub async fn of_initiator(
+        &self,
+        initiator: &str,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<Upload>, CatalogError> {
+        if !can_be_stored(initiator) {
+            return Ok(Vec::new());
+        }
+        let mut uploads = Entity::find()
+            .filter(Column::Initiator.eq(initiator))
+            .filter(Column::EndedAt.is_null())
+            .order_by_asc(Column::UploadId);
+        if let Some(after) = after {
+            uploads = uploads.filter(Column::UploadId.gt(after));
+        }
+        let rows = uploads.limit(limit).all(self.database.read()).await;
+        let rows = rows.and_then(|rows| rows.into_iter().map(Upload::try_from).collect());
+        rows.map_err(|error| self.database.explain(error))
+    }
+
     async fn page(
         &self,
         bucket: &BucketName,

@@ -1,13 +1,13 @@
 //! Versions: a client's version id stands for a version on each replica, each with an id of its own.
 //!
-//! Only what the stores cannot tell is kept: the ids on the other replicas and the ACL. Which versions there are, and
+//! Only what the stores cannot tell is kept: the ids on the other replicas, the ACL and whose it is. Which versions there are, and
 //! which is the latest, is known to the stores.
 
 use std::collections::BTreeMap;
 
 use relais_model::{BucketName, ObjectKey};
-use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::database::{Database, can_be_stored};
 use crate::entities::Texts;
@@ -21,7 +21,12 @@ pub struct VersionRow {
     pub replicas: BTreeMap<String, String>,
     /// The canned ACL.
     pub acl: Option<String>,
+    /// Whose it is, where that is known.
+    pub owner: Option<String>,
 }
+
+/// A key that has versions of somebody.
+pub type KeyOfOwner = (BucketName, ObjectKey);
 
 /// The versions. Clones are cheap.
 #[derive(Clone, Debug)]
@@ -41,7 +46,7 @@ impl Versions {
         key: &ObjectKey,
         version_id: &str,
         replicas: &BTreeMap<String, String>,
-        acl: Option<&str>,
+        (owner, acl): (Option<&str>, Option<&str>),
     ) -> Result<(), CatalogError> {
         let row = Model {
             bucket: bucket.to_string(),
@@ -49,9 +54,10 @@ impl Versions {
             version_id: version_id.to_owned(),
             replicas: Texts(replicas.clone()),
             acl: acl.map(str::to_owned),
+            owner: owner.map(str::to_owned),
         };
         let replace = OnConflict::columns([Column::Bucket, Column::Key, Column::VersionId])
-            .update_columns([Column::Replicas, Column::Acl])
+            .update_columns([Column::Replicas, Column::Acl, Column::Owner])
             .to_owned();
         let insert = Entity::insert(row.into_active_model()).on_conflict(replace);
         let written = insert.exec_without_returning(self.database.write()).await;
@@ -70,7 +76,60 @@ impl Versions {
         }
         let row = Entity::find_by_id(id(bucket, key, version_id)).one(self.database.read()).await;
         let row = row.map_err(|error| self.database.explain(error))?;
-        Ok(row.map(|row| VersionRow { replicas: row.replicas.0, acl: row.acl }))
+        Ok(row.map(VersionRow::from))
+    }
+
+    /// The versions of a key that are known, by their ids.
+    pub async fn of_key(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+    ) -> Result<BTreeMap<String, VersionRow>, CatalogError> {
+        let rows = Entity::find()
+            .filter(Column::Bucket.eq(bucket.as_str()))
+            .filter(Column::Key.eq(key.as_str()))
+            .all(self.database.read())
+            .await
+            .map_err(|error| self.database.explain(error))?;
+        Ok(rows.into_iter().map(|row| (row.version_id.clone(), row.into())).collect())
+    }
+
+    /// Keys of which a version belongs to an owner, each once, in an order of their own and after the one that is given.
+    pub async fn keys_of(
+        &self,
+        owner: &str,
+        after: Option<&KeyOfOwner>,
+        limit: u64,
+    ) -> Result<Vec<KeyOfOwner>, CatalogError> {
+        self.page(owner, after, limit).await.map_err(|error| self.database.explain(error))
+    }
+
+    async fn page(
+        &self,
+        owner: &str,
+        after: Option<&KeyOfOwner>,
+        limit: u64,
+    ) -> Result<Vec<KeyOfOwner>, DbErr> {
+        if !can_be_stored(owner) {
+            return Ok(Vec::new());
+        }
+        let mut keys = Entity::find()
+            .select_only()
+            .columns([Column::Bucket, Column::Key])
+            .distinct()
+            .filter(Column::Owner.eq(owner))
+            .order_by_asc(Column::Bucket)
+            .order_by_asc(Column::Key);
+        if let Some((bucket, key)) = after {
+            let columns = [Column::Bucket, Column::Key].map(|column| Expr::col((Entity, column)));
+            let values = [Expr::value(bucket.as_str()), Expr::value(key.as_str())];
+            keys = keys.filter(Expr::tuple(columns).gt(Expr::tuple(values)));
+        }
+        let rows: Vec<(String, String)> = keys.limit(limit).into_tuple().all(self.database.read()).await?;
+        let wrong = |error| DbErr::Type(format!("row of versions: {error}"));
+        rows.into_iter()
+            .map(|(bucket, key)| Ok((bucket.parse().map_err(wrong)?, key.parse().map_err(wrong)?)))
+            .collect()
     }
 
     /// Changes the canned ACL. False where the version is not known.
@@ -107,6 +166,12 @@ impl Versions {
         }
         let deleted = Entity::delete_by_id(id(bucket, key, version_id)).exec(self.database.write()).await;
         deleted.map(drop).map_err(|error| self.database.explain(error))
+    }
+}
+
+impl From<Model> for VersionRow {
+    fn from(row: Model) -> Self {
+        Self { replicas: row.replicas.0, acl: row.acl, owner: row.owner }
     }
 }
 

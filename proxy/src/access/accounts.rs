@@ -62,7 +62,8 @@ pub enum KeyError {
 }
 
 /// Principals that no account may be called.
-pub(crate) const RESERVED: [&str; 6] = [ROOT, "anonymous", "relais", "api", "thumbnail", "transcription"];
+pub(crate) const RESERVED: [&str; 7] =
+    [ROOT, "anonymous", "relais", "api", "erase", "thumbnail", "transcription"];
 
 /// The accounts.
 #[derive(Debug, Default)]

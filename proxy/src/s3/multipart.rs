@@ -30,6 +30,7 @@ use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
 use crate::placement::{Bucket, Place};
 
+mod abort;
 mod complete;
 mod composite;
 

@@ -69,9 +69,10 @@ impl Gateway {
         if version == NULL {
             return Ok(());
         }
+        let owner = Some(acl.owner.as_str());
         let acl = serde_json::to_string(acl).map_err(GatewayError::Kept)?;
         let known = bucket.places.iter().zip(ids);
         let known = known.filter_map(|(place, id)| Some((place.replica.to_string(), id.clone()?))).collect();
-        Ok(self.versions.record(&bucket.name, key, version, &known, Some(&acl)).await?)
+        Ok(self.versions.record(&bucket.name, key, version, &known, (owner, Some(&acl))).await?)
     }
 }

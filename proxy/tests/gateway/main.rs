@@ -1,6 +1,7 @@
 //! The gateway in one process, over folders that can be switched off: what is promised of writes, reads and replicas.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
+mod erase;
 mod node;
 mod surface;
 

@@ -82,6 +82,7 @@ impl Node {
         catalog.migrate().await.unwrap();
         let small = BucketConfig { object_bytes_max: Some(ByteSize(10)), ..bucket(SMALL_BUCKET, write_mode) };
         let parts = Parts {
+            audit: &relais_proxy::audit::Audit::default(),
             config: &proxy_config(),
             access: &AccessConfig::default(),
             buckets: &[bucket(BUCKET, write_mode), small, bucket("*", write_mode)],

@@ -17,6 +17,8 @@ pub struct Model {
     /// Replica, as text, to the version's id there.
     pub replicas: Texts,
     pub acl: Option<String>,
+    /// Nothing where it is not known whose it is.
+    pub owner: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]

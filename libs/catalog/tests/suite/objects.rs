@@ -21,6 +21,7 @@ crate::on_both![
     an_acl_of_an_unknown_key_is_not_set,
     owners_are_those_of_objects,
     owners_of_more_keys_than_one_statement_takes_are_found,
+    objects_are_found_by_their_owner_page_by_page,
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -203,4 +204,26 @@ async fn owners_of_more_keys_than_one_statement_takes_are_found(scratch: &Scratc
     }
     let owners = catalog.objects().owners(&bucket(), &names).await.unwrap();
     assert_eq!(owners, texts(&[("0.jpg", "root"), ("39999.jpg", "root")]));
+}
+
+async fn objects_are_found_by_their_owner_page_by_page(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    for (name, owner) in [("b", "42"), ("a", "42"), ("c", "420"), ("gone", "42"), ("z", "42")] {
+        let object = Some(ObjectFacts { owner: owner.to_owned(), ..facts("e1") });
+        write(&catalog, name, Applied { object, ..stored("e1") }).await;
+    }
+    write(&catalog, "gone", deleted()).await;
+    let objects = catalog.objects();
+    let mut found = Vec::new();
+    let mut after: Option<ObjectRow> = None;
+    loop {
+        let place = after.as_ref().map(|row| (&row.bucket, &row.key));
+        let page = objects.of_owner("42", place, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.clone());
+        found.extend(page.into_iter().map(|row| row.key.to_string()));
+    }
+    assert_eq!(found, ["a", "b", "z"]);
+    assert_eq!(objects.of_owner("4", None, 10).await.unwrap(), []);
+    assert_eq!(objects.of_owner("4\0", None, 10).await.unwrap(), []);
 }

@@ -58,6 +58,7 @@ switched! {
     head_bucket(HeadBucketInput) -> HeadBucketOutput;
     head_object(HeadObjectInput) -> HeadObjectOutput;
     list_buckets(ListBucketsInput) -> ListBucketsOutput;
+    list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
     list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput;
     list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
     list_parts(ListPartsInput) -> ListPartsOutput;
