@@ -90,9 +90,10 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         });
     }
     let api_stop = stop.clone();
+    let proxy_config = config.proxy.clone();
     parts.spawn(async move {
-        let served = axum::serve(api, router).with_graceful_shutdown(api_stop.cancelled_owned()).await;
-        ("api", served.context("the JSON port failed"))
+        relais_proxy::serve_api(api, router, &proxy_config, api_stop).await;
+        ("api", Ok(()))
     });
     let s3_address = server.as_ref().map(Server::address).transpose()?;
     if let Some(server) = server {

@@ -17,6 +17,7 @@ use s3s::path::S3Path;
 use s3s::{S3Request, S3Result, s3_error};
 
 use crate::gateway::Gateway;
+use crate::limits::admit;
 use crate::observe::Connection;
 use crate::placement::Bucket;
 use bearer::Bearer;
@@ -92,6 +93,7 @@ impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let asker = self.asker(context).await?;
         asker.put_into(context.extensions_mut());
+        admit(context.extensions_mut(), &asker.identity)?;
         let connection = context.extensions_mut().get::<Connection>().copied();
         let context = &*context;
         let facts = Facts::new(context.headers(), context.uri(), connection, &asker);

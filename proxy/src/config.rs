@@ -1,6 +1,7 @@
 //! What can be set about the proxy and its buckets.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use relais_model::{ByteSize, Replica, WriteMode};
@@ -16,6 +17,12 @@ pub struct Config {
     pub tls_certificate_file: Option<PathBuf>,
     /// PEM key of the certificate.
     pub tls_key_file: Option<PathBuf>,
+    /// PEM certificates of the authorities that clients' certificates come from.
+    pub tls_client_ca_file: Option<PathBuf>,
+    /// Whether clients show a certificate.
+    pub tls_client_auth: ClientAuth,
+    /// How long browsers shall insist on HTTPS; nothing: it is not said.
+    pub hsts_max_age_seconds: Option<u64>,
     /// Domains below which a host name names a bucket.
     pub domains: Vec<String>,
     /// Region that buckets say they are in. Signatures may be for any.
@@ -25,12 +32,61 @@ pub struct Config {
     /// Addresses at which clients reach relais through a proxy in front of it. The first is the base of public URLs of objects
     /// whose primary store has none of its own.
     pub public_urls: Vec<String>,
-    /// Requests worked on at once; more are told to slow down.
+    /// Requests worked on at once, each until its answer was taken; more are told to slow down.
     pub requests_in_flight_max: usize,
+    /// Connections on each port; more are closed.
+    pub connections_max: usize,
+    /// Connections of one address on each port; nothing: as many as there are.
+    pub connections_per_address_max: Option<usize>,
+    /// All headers of a request together.
+    pub header_bytes_max: ByteSize,
+    /// How long a client may take to shake hands or to send the head of a request, and how long a connection without a request is
+    /// kept.
+    pub head_timeout_seconds: u64,
+    /// How long the body of a request may stand still.
+    pub body_idle_timeout_seconds: u64,
+    /// How long a client may take nothing of its answer.
+    pub write_idle_timeout_seconds: u64,
+    /// What one address, and one identity, may do in a second.
+    pub rates: RatesConfig,
     /// Largest file of a POST form, which is held in memory while its policy is checked.
     pub form_bytes_max: ByteSize,
     /// How long requests may take to finish once the process is told to stop.
     pub drain_timeout_seconds: u64,
+}
+
+/// Whether clients prove by a certificate who they are.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// They are not asked.
+    None,
+    /// One that shows a certificate shows a good one.
+    Optional,
+    /// Nobody connects without.
+    Required,
+}
+
+/// What may be done in a second, by whom.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RatesConfig {
+    /// By one address: before anything of a request is verified.
+    #[serde(default)]
+    pub address: RateConfig,
+    /// By one identity, wherever it comes from.
+    #[serde(default)]
+    pub identity: RateConfig,
+}
+
+/// What one of them may do in a second.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateConfig {
+    /// Requests; more are told to slow down.
+    pub requests_per_second_max: Option<NonZeroU32>,
+    /// Bytes of bodies, in both directions together; more are delayed.
+    pub bytes_per_second_max: Option<ByteSize>,
 }
 
 /// One bucket, or with the name `*` every bucket that is not named.
@@ -49,6 +105,9 @@ pub struct BucketConfig {
     /// Media types that may be stored; empty: all.
     #[serde(default)]
     pub content_types: Vec<String>,
+    /// Whether, with `content_types`, the bytes of an object have to be what its type says.
+    #[serde(default = "yes")]
+    pub check_bytes: bool,
     /// Server-side encryption asked of S3 stores where the client asks for none: `AES256` or `aws:kms`.
     pub encryption: Option<String>,
     /// Keys that anyone may read: prefixes, or patterns with one `*`, as `audio/*.ogg`.
@@ -82,6 +141,10 @@ pub struct CorsRule {
 
 fn primary() -> WriteMode {
     WriteMode::Primary
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn any() -> Vec<String> {

@@ -11,6 +11,7 @@ use s3s::{S3Error, S3ErrorCode};
 use crate::access::acl::AclError;
 use crate::access::issuers::TokenError;
 use crate::access::policy::PolicyError;
+use crate::kind::KindError;
 use crate::observe::RequestId;
 
 /// Why the gateway cannot do what was asked.
@@ -24,8 +25,14 @@ pub(crate) enum GatewayError {
     BucketName(#[source] InvalidName),
     #[error("the request says nothing of the length of its body")]
     LengthMissing,
-    #[error("the object is larger than the {limit} that this bucket allows")]
+    #[error("the object is larger than the {limit} that are allowed here")]
     TooLarge { limit: ByteSize },
+    #[error(transparent)]
+    Kind(#[from] KindError),
+    #[error("an upload into this bucket has a part 1: its first bytes are looked at")]
+    FirstPartMissing,
+    #[error("the metadata of the object is {found} bytes; {limit} are allowed")]
+    MetadataTooLarge { found: usize, limit: usize },
     #[error("objects of the type {found:?} are not accepted in this bucket; it takes {accepted}")]
     ContentType { found: String, accepted: String },
     #[error("the body ended after {received} of {declared} bytes")]
@@ -68,7 +75,9 @@ impl GatewayError {
             Self::BucketName(_) => S3ErrorCode::InvalidBucketName,
             Self::LengthMissing => S3ErrorCode::MissingContentLength,
             Self::TooLarge { .. } => S3ErrorCode::EntityTooLarge,
-            Self::ContentType { .. } => S3ErrorCode::InvalidArgument,
+            Self::ContentType { .. } | Self::Kind(_) => S3ErrorCode::InvalidArgument,
+            Self::FirstPartMissing => S3ErrorCode::InvalidPart,
+            Self::MetadataTooLarge { .. } => S3ErrorCode::MetadataTooLarge,
             Self::Incomplete { .. } | Self::TooLong { .. } => S3ErrorCode::IncompleteBody,
             Self::Digest { .. } => S3ErrorCode::BadDigest,
             Self::DigestUnreadable { algorithm: "content-md5" } => S3ErrorCode::InvalidDigest,

@@ -1,31 +1,26 @@
-//! Takes connections on the S3 port, and lets requests finish before it goes.
+//! The two ports: S3, and the JSON API.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use relais_events::Bus;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 use crate::access::RootKey;
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::observe::Connection;
 use crate::stack::stack;
-use crate::tls::{TlsError, acceptor};
+use crate::tls::{Tls, TlsError};
+use port::{Port, PortLimits};
 
-/// How long a client may take to send the head of a request, or to shake hands.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+mod activity;
+mod places;
+mod port;
+mod timed;
 
 /// Why the S3 port cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +48,7 @@ pub enum ServeError {
 /// The S3 port, bound and not yet serving.
 pub struct Server {
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    stack: Router,
+    port: Port,
     gateway: Gateway,
     drain_timeout: Duration,
 }
@@ -69,12 +63,13 @@ impl Server {
     /// Binds the port; clients can connect from now on, and wait.
     pub async fn bind(config: &Config, gateway: Gateway, root: RootKey) -> Result<Self, ServeError> {
         let address = config.listen;
-        let tls = acceptor(config)?;
-        let stack = stack(config, gateway.clone(), Arc::new(root))?;
+        let tls = Tls::new(config)?;
+        let router = stack(config, gateway.clone(), Arc::new(root))?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         let drain_timeout = Duration::from_secs(config.drain_timeout_seconds);
-        Ok(Self { listener, tls, stack, gateway, drain_timeout })
+        let port = Port { router, tls, limits: PortLimits::new(config) };
+        Ok(Self { listener, port, gateway, drain_timeout })
     }
 
     /// The address that was bound, with its real port.
@@ -86,24 +81,13 @@ impl Server {
     pub async fn serve(self, bus: Arc<dyn Bus>, stop: CancellationToken) {
         let background_stop = CancellationToken::new();
         let background = tokio::spawn(self.gateway.clone().run_background(bus, background_stop.clone()));
-        let graceful = GracefulShutdown::new();
-        loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                () = stop.cancelled() => break,
-            };
-            match accepted {
-                Ok((stream, address)) => self.connect(stream, address, &graceful),
-                // Too many open files, say: pausing lets some close.
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-        drop(self.listener);
+        let tls = self.port.tls.clone();
+        let connections = tokio::select! {
+            connections = self.port.serve(self.listener, stop) => connections,
+            never = reload(tls) => match never {},
+        };
         let drained = async {
-            graceful.shutdown().await;
+            connections.wait().await;
             self.gateway.drain().await;
         };
         if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
@@ -114,38 +98,24 @@ impl Server {
             tracing::error!(%error, "a background loop ended early");
         }
     }
+}
 
-    fn connect(&self, stream: TcpStream, address: SocketAddr, graceful: &GracefulShutdown) {
-        let _ = stream.set_nodelay(true); // Only costs latency where it fails.
-        let (router, secure) = (self.stack.clone(), self.tls.is_some());
-        let service = router.map_request(move |request: http::Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Connection { client: address, secure });
-            request
-        });
-        let service = TowerToHyperService::new(service);
-        let watcher = graceful.watcher();
-        let tls = self.tls.clone();
-        tokio::spawn(async move {
-            let mut builder = Builder::new(TokioExecutor::new());
-            builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-            builder.http2().timer(TokioTimer::new());
-            let served = match tls {
-                None => {
-                    let connection = builder.serve_connection(TokioIo::new(stream), service);
-                    watcher.watch(connection.into_owned()).await
-                }
-                Some(tls) => {
-                    let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await else {
-                        return;
-                    };
-                    let connection = builder.serve_connection(TokioIo::new(stream), service);
-                    watcher.watch(connection.into_owned()).await
-                }
-            };
-            if let Err(error) = served {
-                tracing::debug!(%error, client = %address, "a connection ended early");
-            }
-        });
+/// Serves the JSON port until told to stop, with connections that are limited like those of the S3 port, and without TLS.
+pub async fn serve_api(listener: TcpListener, router: Router, config: &Config, stop: CancellationToken) {
+    let port = Port { router, tls: None, limits: PortLimits::new(config) };
+    let connections = port.serve(listener, stop).await;
+    let drain_timeout = Duration::from_secs(config.drain_timeout_seconds);
+    if tokio::time::timeout(drain_timeout, connections.wait()).await.is_err() {
+        tracing::warn!(
+            "requests of the JSON port were cut off: they did not finish within proxy.drain_timeout_seconds"
+        );
+    }
+}
+
+/// Looks after the certificates for as long as it is waited for.
+async fn reload(tls: Option<Tls>) -> Infallible {
+    match tls {
+        Some(tls) => tls.reload_when_changed().await,
+        None => std::future::pending().await,
     }
 }

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderName, HeaderValue, StatusCode};
 use s3s::S3Error;
 use s3s::config::{S3Config, StaticConfigProvider};
@@ -24,7 +24,9 @@ use crate::config::Config;
 use crate::cors::cors;
 use crate::front::{Hosts, front};
 use crate::gateway::Gateway;
-use crate::observe::observe;
+use crate::limits::body::Holding;
+use crate::limits::{Limits, RetryAfter, bounded, slow_down};
+use crate::observe::{Connection, observe};
 use crate::server::ServeError;
 use crate::sts::sts;
 use crate::unread::read_rest;
@@ -39,6 +41,7 @@ const AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
 pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Result<Router, ServeError> {
     let hosts = Hosts::of(&config.public_urls).map_err(ServeError::PublicUrl)?;
     let slots = Arc::new(Semaphore::new(config.requests_in_flight_max));
+    let hsts = config.hsts_max_age_seconds;
     let s3 = s3_service(config, gateway.clone(), root)?;
     let endpoint = service_fn(move |request: Request| {
         let s3 = s3.clone();
@@ -46,10 +49,12 @@ pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Re
     });
     let layers = ServiceBuilder::new()
         .layer(from_fn(observe)) // First: every line below can log the id.
+        .layer(from_fn_with_state(hsts, strict_transport))
         .layer(from_fn(read_rest)) // Around all that may refuse a request at its head.
         .layer(from_fn_with_state(hosts, front)) // Before the signature is verified: the host that was signed,
         .layer(from_fn(dated)) // and the date.
         .layer(from_fn_with_state(gateway.clone(), cors)) // Above authentication: a preflight request carries no signature.
+        .layer(from_fn_with_state(Limits::new(config), bounded))
         .layer(from_fn_with_state(slots, shed)) // Refusing is cheaper than verifying.
         .layer(from_fn_with_state(gateway.clone(), sts)) // Its requests are not signed, and none of S3's.
         .layer(from_fn_with_state(gateway, bearer)) // What s3s does not know of: tokens in place of a signature,
@@ -103,18 +108,23 @@ async fn answer(s3: &S3Service, request: Request) -> Response {
 
 /// Refuses requests over the limit of those worked on at once.
 async fn shed(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    match slots.try_acquire() {
-        Ok(_slot) => next.run(request).await,
-        Err(_) => {
-            let mut response = refusal(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "SlowDown",
-                "too many requests at once; try again shortly",
-            );
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            response
-        }
+    match slots.try_acquire_owned() {
+        // The slot is free again when the answer was taken, not when it begins.
+        Ok(slot) => next.run(request).await.map(|body| Body::new(Holding::new(body, slot))),
+        Err(_) => slow_down("too many requests at once; try again shortly", &RetryAfter::default()),
     }
+}
+
+/// Tells browsers that they shall not come without TLS again. Said over TLS only (RFC 6797, section 7.2).
+async fn strict_transport(State(max_age): State<Option<u64>>, request: Request, next: Next) -> Response {
+    let secure = request.extensions().get::<Connection>().is_some_and(|connection| connection.secure);
+    let mut response = next.run(request).await;
+    if let Some(seconds) = max_age.filter(|_| secure)
+        && let Ok(value) = HeaderValue::from_str(&format!("max-age={seconds}"))
+    {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, value);
+    }
+    response
 }
 
 /// The answer to an error that is found above s3s. Its message must be ours, and need no escaping.

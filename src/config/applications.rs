@@ -165,6 +165,7 @@ fn add_bucket(
         write_mode: WriteMode::Primary,
         object_bytes_max: None,
         content_types: Vec::new(),
+        check_bytes: true,
         encryption: encryption.map(str::to_owned),
         public_read: Vec::new(),
         cors: Vec::new(),

@@ -4,7 +4,9 @@ import base64
 import re
 import socket
 import ssl
+import time
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from botocore.auth import S3SigV4Auth
@@ -90,3 +92,34 @@ def _exchange(server, request, cut):
     status = re.match(r"HTTP/1\.1 (\d+)", text.removeprefix("HTTP/1.1 100 Continue\r\n\r\n"))
     code = re.search(r"<Code>(\w+)</Code>", text)
     return Answer(status and int(status[1]), code and code[1], text)
+
+
+@contextmanager
+def connection(server, tls=True):
+    """A connection to the S3 port on which a test says what it likes."""
+    with socket.create_connection(("127.0.0.1", server.s3_port), timeout=30) as plain:
+        if server.certificate and tls:
+            context = ssl.create_default_context(cafile=server.certificate.authority)
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as wrapped:
+                yield wrapped
+        else:
+            yield plain
+
+
+def head(server, method, path, headers=None, payload=UNSIGNED):
+    """The head of a signed request as bytes."""
+    signed = signed_headers(server, method, server.url + path, headers, payload)
+    lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{server.s3_port}"]
+    return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in signed.items()), "", ""]).encode()
+
+
+def read_to_end(stream):
+    """Everything until the server closes, and how long that took."""
+    begun = time.monotonic()
+    received = b""
+    try:
+        while part := stream.recv(65536):
+            received += part
+    except (ConnectionError, ssl.SSLError):
+        pass
+    return received, time.monotonic() - begun

@@ -7,6 +7,7 @@ fn config(name: &str, replicas: &[&str]) -> BucketConfig {
         write_mode: WriteMode::Primary,
         object_bytes_max: None,
         content_types: Vec::new(),
+        check_bytes: true,
         encryption: None,
         public_read: vec!["open/".to_owned(), "audio/*.ogg".to_owned()],
         cors: Vec::new(),

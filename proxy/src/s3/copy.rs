@@ -66,10 +66,14 @@ impl Gateway {
         let bucket = self.bucket(&asked.input.bucket)?;
         let input = &asked.input;
         limits::check_features(&bucket, &Wanted::of_copy(input))?;
+        limits::check_metadata(input.metadata.as_ref().filter(|_| replaces_metadata(input)))?;
+        // What gets another type is looked at again, and what a session may write is measured: by relais, not by the stores.
+        let retyped = limits::examines(&bucket.config) && replaces_metadata(input);
+        let measured = retyped || limits::session_limit(&asked.extensions).is_some();
         check_customer_key!(input, input.server_side_encryption)?;
         let gateway = self.clone();
         let copied = self.to_its_end(async move {
-            match gateway.copy_pairs(&source, &bucket).await? {
+            match gateway.copy_pairs(&source, &bucket).await?.filter(|_| !measured) {
                 Some(pairs) => gateway.copy_in_stores(asked, &source, bucket, pairs).await,
                 None => gateway.copy_through(asked, &source).await,
             }

@@ -1,23 +1,63 @@
-//! What a bucket refuses before a byte of the body is read.
+//! What a bucket, or a session, refuses: most of it before a byte of the body is read.
 
+use std::sync::Arc;
+
+use http::Extensions;
 use relais_model::ByteSize;
 use relais_stores::Features;
-use s3s::dto::{CopyObjectInput, CreateMultipartUploadInput, PutObjectInput};
+use s3s::dto::{CopyObjectInput, CreateMultipartUploadInput, Metadata, PutObjectInput};
 
+use crate::access::session::Session;
 use crate::config::BucketConfig;
 use crate::error::GatewayError;
+use crate::kind::Examiner;
 use crate::placement::Bucket;
+
+/// Most metadata of a client's own that S3 takes ("Working with object metadata" in the Amazon S3 user guide).
+const METADATA_BYTES_MAX: usize = 2048;
 
 /// The length that a request declares; S3 takes no body of unknown length.
 pub(super) fn declared_length(content_length: Option<i64>) -> Result<u64, GatewayError> {
     content_length.and_then(|length| u64::try_from(length).ok()).ok_or(GatewayError::LengthMissing)
 }
 
-/// Refuses bodies over the bucket's limit.
-pub(super) fn check_length(config: &BucketConfig, length: u64) -> Result<(), GatewayError> {
-    match config.object_bytes_max {
+/// The largest object that a request may write: as its bucket and its session allow.
+pub(super) fn limit_of(config: &BucketConfig, extensions: &Extensions) -> Option<ByteSize> {
+    [config.object_bytes_max, session_limit(extensions)].into_iter().flatten().min()
+}
+
+/// The largest object that the session of a request may write, whatever its bucket allows.
+pub(super) fn session_limit(extensions: &Extensions) -> Option<ByteSize> {
+    extensions.get::<Arc<Session>>().and_then(|session| session.object_bytes_max())
+}
+
+/// Refuses bodies over the limit.
+pub(super) fn check_length(limit: Option<ByteSize>, length: u64) -> Result<(), GatewayError> {
+    match limit {
         Some(limit) if ByteSize(length) > limit => Err(GatewayError::TooLarge { limit }),
         _ => Ok(()),
+    }
+}
+
+/// Refuses more metadata of a client's own than S3 keeps: names without their prefix and values together.
+pub(super) fn check_metadata(metadata: Option<&Metadata>) -> Result<(), GatewayError> {
+    let found = metadata.into_iter().flatten().map(|(name, value)| name.len() + value.len()).sum();
+    if found > METADATA_BYTES_MAX {
+        return Err(GatewayError::MetadataTooLarge { found, limit: METADATA_BYTES_MAX });
+    }
+    Ok(())
+}
+
+/// Whether the bucket wants to know what bytes are.
+pub(super) fn examines(config: &BucketConfig) -> bool {
+    config.check_bytes && !config.content_types.is_empty()
+}
+
+/// Looks at what is written into the bucket as a media type.
+pub(super) fn examiner(config: &BucketConfig, content_type: Option<&str>) -> Examiner {
+    match content_type.filter(|_| examines(config)) {
+        Some(content_type) => Examiner::of(content_type),
+        None => Examiner::of_nothing(),
     }
 }
 

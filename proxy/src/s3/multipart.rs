@@ -28,6 +28,7 @@ use super::write::{Order, Write};
 use crate::checksum::{Verifier, answer};
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
+use crate::kind::Examiner;
 use crate::placement::{Bucket, Place};
 
 mod abort;
@@ -35,6 +36,9 @@ mod complete;
 mod composite;
 
 use complete::{Completion, Details};
+
+/// The part with which an object begins.
+pub(super) const FIRST_PART: i32 = 1;
 
 /// What a sealed upload id holds.
 #[derive(Deserialize, Serialize)]
@@ -71,6 +75,7 @@ impl Gateway {
         let bucket = self.bucket(&input.bucket)?;
         key(&input.key)?;
         limits::check_content_type(&bucket.config, input.content_type.as_deref())?;
+        limits::check_metadata(input.metadata.as_ref())?;
         limits::check_features(&bucket, &Wanted::of_upload(&input))?;
         check_customer_key!(input, input.server_side_encryption)?;
         let initiator = self.new_owner(&bucket, &requester, None).await?;
@@ -145,13 +150,16 @@ impl Gateway {
 
     /// Writes one part on every replica that takes part in the upload.
     pub(super) async fn write_part(&self, asked: S3Request<UploadPartInput>) -> S3Result<UploadPartOutput> {
-        let S3Request { mut input, headers, trailing_headers, .. } = asked;
+        let S3Request { mut input, headers, trailing_headers, extensions, .. } = asked;
         let (bucket, id) = self.upload(&input.bucket, &input.key, &input.upload_id)?;
-        if self.outcome_of(&input.upload_id).await?.is_some() {
-            return Err(GatewayError::UploadId.into()); // It is over.
-        }
+        let row = self.uploads.find(&input.upload_id).await.map_err(GatewayError::from)?;
+        let row = row.filter(|row| row.result.is_none()).ok_or(GatewayError::UploadId)?; // It is over, or never was.
         let length = limits::declared_length(input.content_length)?;
-        limits::check_length(&bucket.config, length)?;
+        limits::check_length(limits::limit_of(&bucket.config, &extensions), length)?;
+        let mut examiner = match input.part_number {
+            FIRST_PART => Details::read(&row.upload)?.examiner(&bucket.config).for_first_part(),
+            _ => Examiner::of_nothing(),
+        };
         let mut verifier = Verifier::for_part(&input, &headers, trailing_headers)?;
         let body = input.body.take();
         check_customer_key!(input)?;
@@ -173,7 +181,8 @@ impl Gateway {
             call
         };
         let mut write = Write::begin(self.tasks(), places, bucket.required(), length, put);
-        let verified = write.feed(body, length, &mut verifier).await.and_then(|()| verifier.finish());
+        let verified = write.feed(body, length, (&mut verifier, &mut examiner)).await;
+        let verified = verified.and_then(|()| verifier.finish());
         let checksum = match verified {
             Ok(checksum) => checksum,
             Err(error) => return Err(write.give_up().await.unwrap_or_else(|| error.into())),
@@ -190,11 +199,12 @@ impl Gateway {
         asked: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let mut requester = requester(&asked);
-        let input = asked.input;
+        let S3Request { input, extensions, .. } = asked;
         let (bucket, id) = self.upload(&input.bucket, &input.key, &input.upload_id)?;
         let row = self.uploads.find(&input.upload_id).await.map_err(GatewayError::from)?;
         let row = row.ok_or(GatewayError::UploadId)?;
-        let completion = Completion { id, details: Details::read(&row.upload)?, input };
+        let limit = limits::limit_of(&bucket.config, &extensions);
+        let completion = Completion { id, details: Details::read(&row.upload)?, input, limit };
         completion.check_parts()?;
         let key = key(&completion.input.key)?;
         let kind = EventKind::CompleteMultipartUpload;

@@ -22,6 +22,7 @@ use crate::access::acl::Acl;
 use crate::checksum::{Verifier, answer};
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
+use crate::kind::Examiner;
 use crate::placement::Bucket;
 
 /// Answers whether every replica has the write already (`COMPLETED`) or some are to follow (`PENDING`).
@@ -49,13 +50,16 @@ impl Gateway {
         let bucket = self.bucket(&input.bucket)?;
         let key = key(&input.key)?;
         let length = limits::declared_length(input.content_length)?;
-        limits::check_length(&bucket.config, length)?;
+        limits::check_length(limits::limit_of(&bucket.config, &extensions), length)?;
+        limits::check_metadata(input.metadata.as_ref())?;
         // What a sidecar makes belongs beside its source, whatever the bucket takes from others. The mark is believed of the
         // root key and of relais's own parts only.
         let is_own = !matches!(extensions.get(), Some(Identity::Account(_) | Identity::Anonymous));
         let source = derived_from(input.metadata.as_ref()).filter(|_| is_own);
+        let mut examiner = Examiner::of_nothing();
         if source.is_none() {
             limits::check_content_type(&bucket.config, input.content_type.as_deref())?;
+            examiner = limits::examiner(&bucket.config, input.content_type.as_deref());
         }
         limits::check_features(&bucket, &Wanted::of(&input))?;
         check_customer_key!(input, input.server_side_encryption)?;
@@ -70,7 +74,8 @@ impl Gateway {
 
         let bucket = Arc::clone(&upload.mutation.bucket);
         let mut write = self.begin_object(&bucket, input, length, upload.canned(), algorithm);
-        let (opened, fed) = tokio::join!(upload.mutation.open(), write.feed(body, length, &mut verifier));
+        let checks = (&mut verifier, &mut examiner);
+        let (opened, fed) = tokio::join!(upload.mutation.open(), write.feed(body, length, checks));
         let verified = fed.and_then(|()| verifier.finish());
         let (id, checksum) = match (opened, verified) {
             (Ok(id), Ok(checksum)) => (id, checksum),

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::checksum::Verifier;
 use crate::error::GatewayError;
+use crate::kind::Examiner;
 use crate::placement::Place;
 
 /// One body on its way to several places.
@@ -80,7 +81,7 @@ impl<T: Send + 'static> Write<T> {
         &mut self,
         body: Option<StreamingBlob>,
         declared: u64,
-        verifier: &mut Verifier,
+        (verifier, examiner): (&mut Verifier, &mut Examiner),
     ) -> Result<(), GatewayError> {
         let mut body = body.unwrap_or_else(|| StreamingBlob::from_bytes(Bytes::new()));
         let mut received = 0;
@@ -94,6 +95,7 @@ impl<T: Send + 'static> Write<T> {
                 return Err(GatewayError::TooLong { declared });
             }
             verifier.update(&chunk);
+            examiner.take(&chunk)?;
             if let Some(chunk) = self.held.replace(chunk) {
                 self.tee.send(chunk).await.map_err(|lost| GatewayError::ReplicaLost {
                     replica: self.places[lost.0].replica.clone(),
@@ -103,7 +105,7 @@ impl<T: Send + 'static> Write<T> {
         if received < declared {
             return Err(GatewayError::Incomplete { received, declared });
         }
-        Ok(())
+        Ok(examiner.finish()?)
     }
 
     /// Ends every branch with an error and waits until each store has let go. If a store that the write needs had refused

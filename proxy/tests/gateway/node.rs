@@ -11,7 +11,9 @@ use futures::TryStreamExt;
 use relais_catalog::{Catalog, EventLog};
 use relais_events::{Bus, BusError, EmbeddedBus, Subscription};
 use relais_model::{ByteSize, Event, ReplicaState, Secret, WriteMode};
-use relais_proxy::{AccessConfig, BucketConfig, Config, Gateway, Keyring, Parts};
+use relais_proxy::{
+    AccessConfig, BucketConfig, ClientAuth, Config, Gateway, Keyring, Parts, RateConfig, RatesConfig,
+};
 use relais_stores::{Config as StoresConfig, FolderConfig, Store, StoreConfig, Stores, request};
 use s3s::dto::{
     CopyObjectInput, CopySource, CreateMultipartUploadInput, DeleteObjectInput, GetObjectInput,
@@ -184,11 +186,21 @@ fn proxy_config() -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         tls_certificate_file: None,
         tls_key_file: None,
+        tls_client_ca_file: None,
+        tls_client_auth: ClientAuth::None,
+        hsts_max_age_seconds: None,
         domains: Vec::new(),
         region: "us-east-1".to_owned(),
         signature_v2: false,
         public_urls: Vec::new(),
         requests_in_flight_max: 100,
+        connections_max: 100,
+        connections_per_address_max: None,
+        header_bytes_max: ByteSize(64 << 10),
+        head_timeout_seconds: 5,
+        body_idle_timeout_seconds: 5,
+        write_idle_timeout_seconds: 5,
+        rates: RatesConfig { address: RateConfig::default(), identity: RateConfig::default() },
         form_bytes_max: ByteSize(1 << 20),
         drain_timeout_seconds: 5,
     }
@@ -201,6 +213,7 @@ fn bucket(name: &str, write_mode: WriteMode) -> BucketConfig {
         write_mode,
         object_bytes_max: None,
         content_types: Vec::new(),
+        check_bytes: true,
         encryption: None,
         public_read: Vec::new(),
         cors: Vec::new(),

@@ -14,6 +14,8 @@ use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::placement::{Bucket, Place};
 use crate::s3::customer_key::check_customer_key;
+use crate::s3::limits;
+use crate::s3::multipart::FIRST_PART;
 
 impl Gateway {
     pub(in crate::s3) async fn copy_part(
@@ -29,7 +31,10 @@ impl Gateway {
             if let Some(last) = range.and_then(last_of) {
                 gateway.check_range(&source, &asked.input, last).await?;
             }
-            if let Some(pairs) = gateway.copy_pairs(&source, &bucket).await? {
+            // With what an object begins is looked at, and what a session may write is measured: by relais, not by the stores.
+            let first = asked.input.part_number == FIRST_PART && limits::examines(&bucket.config);
+            let measured = first || limits::session_limit(&asked.extensions).is_some();
+            if let Some(pairs) = gateway.copy_pairs(&source, &bucket).await?.filter(|_| !measured) {
                 let ids = id.places(&bucket);
                 return copy_part_in_stores(&asked.input, &source, &bucket, &pairs, &ids).await;
             }
@@ -48,7 +53,9 @@ impl Gateway {
                 sse_customer_key_md5: input.sse_customer_key_md5.clone(),
                 ..Default::default()
             };
-            let written = gateway.write_part(request(part)).await?;
+            let mut part = request(part);
+            part.extensions = asked.extensions;
+            let written = gateway.write_part(part).await?;
             let last_modified = Some(now());
             let copy_part_result =
                 Some(CopyPartResult { e_tag: written.e_tag, last_modified, ..Default::default() });

@@ -16,10 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{UploadId, composite};
 use crate::access::acl::Acl;
+use crate::config::BucketConfig;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
+use crate::kind::Examiner;
 use crate::placement::{Bucket, Place};
 use crate::s3::conditions::Conditions;
+use crate::s3::limits;
 use crate::s3::mutation::Mutation;
 use crate::s3::write::Refused;
 
@@ -34,6 +37,9 @@ pub(super) struct Details {
     pub(super) checksum_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     storage_class: Option<String>,
+    /// As it was declared: what the first part has to begin as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
 }
 
 impl Details {
@@ -46,7 +52,13 @@ impl Details {
                 .map(|algorithm| algorithm.as_str().to_owned()),
             checksum_type: input.checksum_type.as_ref().map(|kind| kind.as_str().to_owned()),
             storage_class: input.storage_class.as_ref().map(|class| class.as_str().to_owned()),
+            content_type: input.content_type.clone(),
         }
+    }
+
+    /// Looks at what the bucket wants to know of the bytes.
+    pub(super) fn examiner(&self, config: &BucketConfig) -> Examiner {
+        limits::examiner(config, self.content_type.as_deref())
     }
 
     pub(super) fn read(upload: &relais_catalog::Upload) -> Result<Self, GatewayError> {
@@ -75,6 +87,8 @@ pub(super) struct Completion {
     pub(super) id: UploadId,
     pub(super) details: Details,
     pub(super) input: CompleteMultipartUploadInput,
+    /// The largest object that may come of it.
+    pub(super) limit: Option<ByteSize>,
 }
 
 impl Completion {
@@ -238,9 +252,18 @@ impl Mutation {
         }
     }
 
-    /// Refuses an upload whose parts together are larger than the bucket allows, and aborts it: nothing is left behind.
+    /// Refuses an upload whose parts together are larger than is allowed, and aborts it: nothing is left behind. Refuses one whose
+    /// first bytes nobody has looked at, or that ends in the middle of a sample.
     async fn check_size(&self, primary: &Place, own_id: &str, completion: &Completion) -> S3Result<()> {
-        let Some(limit) = self.bucket.config.object_bytes_max else { return Ok(()) };
+        let examiner = completion.details.examiner(&self.bucket.config);
+        let first = completion.named().first().and_then(|part| part.part_number);
+        if examiner.is_needed() && first != Some(super::FIRST_PART) {
+            return Err(GatewayError::FirstPartMissing.into());
+        }
+        let limit = completion.limit;
+        if limit.is_none() && !examiner.is_of_samples() {
+            return Ok(());
+        }
         let named: BTreeSet<_> = completion.named().iter().filter_map(|part| part.part_number).collect();
         let (mut total, mut marker) = (0, None);
         loop {
@@ -257,14 +280,14 @@ impl Mutation {
                     total += part.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
                 }
             }
-            if ByteSize(total) > limit {
+            if let Err(error) = limits::check_length(limit, total) {
                 self.gateway.abort_places(&completion.id, &self.bucket).await;
                 self.gateway.uploads.remove(&completion.input.upload_id).await.map_err(GatewayError::from)?;
-                return Err(GatewayError::TooLarge { limit }.into());
+                return Err(error.into());
             }
             marker = listed.next_part_number_marker.filter(|_| listed.is_truncated == Some(true));
             if marker.is_none() {
-                return Ok(());
+                return Ok(examiner.check_length(total).map_err(GatewayError::from)?);
             }
         }
     }
