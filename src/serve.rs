@@ -2,6 +2,7 @@
 //!
 //! The first part that fails stops the process with a failure. On SIGTERM or SIGINT requests finish first, then sidecars.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,7 +10,7 @@ use axum::Router;
 use relais_catalog::{Catalog, CatalogError};
 use relais_events::{Bus, EmbeddedBus, RedisStream};
 use relais_kit::{Kit, Sidecar};
-use relais_proxy::api::Transcribe;
+use relais_proxy::api::{Auth, Transcribe};
 use relais_proxy::{Gateway, Parts, Server};
 use relais_stores::{RemoteConfig, Store, StoreConfig, Stores};
 use relais_thumbnail::Thumbnails;
@@ -54,11 +55,13 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         own.look_at_revocations().await?; // Before the first request.
         let bound = Server::bind(&config.proxy, own.clone(), keys.root.clone());
         server = Some(bound.await?);
-        let transcribe =
-            Transcribe::new(&config.api, own.clone(), catalog.jobs()).map_err(Misconfigured::from_error)?;
+        let transcribe = Transcribe::new(&config.api, own.clone(), catalog.jobs(), catalog.users())
+            .map_err(Misconfigured::from_error)?;
         own.make_configured_buckets(Some(transcribe.bucket())).await;
         routes = routes.merge(relais_proxy::api::transcription(transcribe));
         routes = routes.merge(relais_proxy::api::credentials(own.clone()));
+        let auth = Auth::new(&config.accounts, own.clone(), catalog.users());
+        routes = routes.merge(relais_proxy::api::accounts(auth));
     }
     let sidecars = sidecars(&config, &targets)?;
     let api = TcpListener::bind(config.api.listen).await.with_context(|| {
@@ -66,7 +69,9 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     })?;
     let api_address = api.local_addr()?;
     let ready = readiness::readiness(catalog.clone(), Arc::clone(&bus));
-    let router = relais_proxy::api::router(metrics, ready).merge(routes);
+    let router = relais_proxy::api::router(&config.api, metrics, ready, routes);
+    let router = router.map_err(Misconfigured::from_error)?;
+    let router = router.into_make_service_with_connect_info::<SocketAddr>(); // Logins are limited by address.
 
     let client: Arc<dyn S3> = match &gateway {
         Some(gateway) => Arc::new(gateway.clone()),
