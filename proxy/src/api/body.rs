@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::problem;
 
-/// A body of JSON that is a `T`. serde_json refuses what is nested deeper than 128 levels.
+/// A body that is a JSON object, and a `T`. serde_json refuses what is nested deeper than 128 levels.
 #[derive(Clone, Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
@@ -35,12 +35,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     let value: Value =
         serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let other =
+        || "the body is JSON, but not of the form that is asked for; /openapi.json tells it".to_owned();
+    if !value.is_object() {
+        return Err(other()); // serde would take a list for a struct.
+    }
     serde_json::from_value(value).map_err(|error| {
         let text = error.to_string();
-        if text.starts_with("missing field") {
-            return text;
-        }
-        "the body is JSON, but not of the form that is asked for; /openapi.json tells it".to_owned()
+        if text.starts_with("missing field") { text } else { other() }
     })
 }
 
