@@ -44,6 +44,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) access: relais_proxy::AccessConfig,
     pub(crate) api: relais_proxy::api::Config,
+    pub(crate) accounts: relais_proxy::api::AccountsConfig,
     pub(crate) database: relais_catalog::Config,
     pub(crate) events: relais_events::Config,
     pub(crate) sidecars: Sidecars,

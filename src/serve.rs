@@ -9,7 +9,7 @@ use axum::Router;
 use relais_catalog::{Catalog, CatalogError};
 use relais_events::{Bus, EmbeddedBus, RedisStream};
 use relais_kit::{Kit, Sidecar};
-use relais_proxy::api::{Prefixes, Transcribe};
+use relais_proxy::api::{Auth, Prefixes, Transcribe};
 use relais_proxy::audit::Audit;
 use relais_proxy::{Gateway, Parts, Server};
 use relais_stores::{RemoteConfig, Store, StoreConfig, Stores};
@@ -57,12 +57,14 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         own.look_at_revocations().await?; // Before the first request.
         let bound = Server::bind(&config.proxy, own.clone(), keys.root.clone());
         server = Some(bound.await?);
-        let transcribe =
-            Transcribe::new(&config.api, own.clone(), catalog.jobs()).map_err(Misconfigured::from_error)?;
+        let transcribe = Transcribe::new(&config.api, own.clone(), catalog.jobs(), catalog.users())
+            .map_err(Misconfigured::from_error)?;
         own.make_configured_buckets(Some(transcribe.bucket())).await;
         routes = routes.merge(relais_proxy::api::transcription(transcribe));
         routes = routes.merge(relais_proxy::api::credentials(own.clone()));
         routes = routes.merge(relais_proxy::api::erasure(own.clone(), prefixes(&config)));
+        let auth = Auth::new(&config.accounts, own.clone(), catalog.users());
+        routes = routes.merge(relais_proxy::api::accounts(auth));
     }
     let sidecars = sidecars(&config, &targets)?;
     let api = TcpListener::bind(config.api.listen).await.with_context(|| {
@@ -70,7 +72,8 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     })?;
     let api_address = api.local_addr()?;
     let ready = readiness::readiness(catalog.clone(), Arc::clone(&bus));
-    let router = relais_proxy::api::router(metrics, ready).merge(routes);
+    let router = relais_proxy::api::router(&config.api, metrics, ready, routes);
+    let router = router.map_err(Misconfigured::from_error)?;
 
     let client: Arc<dyn S3> = match &gateway {
         Some(gateway) => Arc::new(gateway.clone()),

@@ -1,24 +1,35 @@
-//! The JSON port: health and metrics, open to whoever reaches it, and the transcription API, which wants a token.
+//! The JSON port: health and metrics, open to whoever reaches it, and the JSON API, which wants a token.
+//!
+//! Each part of the API has a file and a router of its own; [`router`] puts them together and gives all of them the same CORS
+//! and the same form of errors. What the routes are is written down in `openapi.json`, which a test holds against them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::BoxFuture;
-use http::StatusCode;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
-use relais_model::{ByteSize, Secret};
+use relais_model::{ByteSize, InvalidName, Secret};
+use routes::Routes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
+mod auth;
+mod body;
 pub(crate) mod caller;
 mod credentials;
 mod erase;
+mod openapi;
+mod routes;
 mod transcribe;
 
+pub use auth::{AccountsConfig, Auth, accounts};
 pub use credentials::credentials;
 pub use erase::{Prefixes, erasure};
 pub use transcribe::{Transcribe, transcription};
@@ -41,6 +52,17 @@ pub struct Config {
     pub transcription_bucket: String,
 }
 
+/// A section `[api]` that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidApi {
+    /// Not a bucket.
+    #[error("api.transcription_bucket: {0}")]
+    Bucket(#[from] InvalidName),
+    /// Not an origin.
+    #[error("api.allowed_origins: {0:?} is not an origin")]
+    Origin(String),
+}
+
 /// Says what is missing for this process to do its work; empty when it is ready.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sync>;
 
@@ -50,13 +72,36 @@ struct Shared {
     readiness: Readiness,
 }
 
-/// The open part of the JSON API.
-pub fn router(metrics: PrometheusHandle, readiness: Readiness) -> Router {
-    Router::new()
-        .route("/health", get(health))
-        .route("/ready", get(ready))
-        .route("/metrics", get(render))
-        .with_state(Shared { metrics, readiness })
+/// The whole port: what is open, and the parts of the API that run here.
+pub fn router(
+    config: &Config,
+    metrics: PrometheusHandle,
+    readiness: Readiness,
+    parts: Router,
+) -> Result<Router, InvalidApi> {
+    let api = parts.merge(openapi::routes().router());
+    // Before CORS, so that a page can read these answers too.
+    let api = api.method_not_allowed_fallback(wrong_method).layer(cors(&config.allowed_origins)?);
+    let open = open_routes().router().method_not_allowed_fallback(wrong_method);
+    Ok(open.with_state(Shared { metrics, readiness }).merge(api).fallback(unknown_path))
+}
+
+fn open_routes() -> Routes<Shared> {
+    Routes::new().get("/health", health).get("/ready", ready).get("/metrics", render)
+}
+
+/// Above authentication: a preflight request carries no token.
+fn cors(allowed: &[String]) -> Result<CorsLayer, InvalidApi> {
+    let origin = |origin: &String| origin.parse().map_err(|_| InvalidApi::Origin(origin.clone()));
+    let origins = match allowed.iter().any(|origin| origin == "*") {
+        true => AllowOrigin::any(),
+        false => AllowOrigin::list(allowed.iter().map(origin).collect::<Result<Vec<HeaderValue>, _>>()?),
+    };
+    Ok(CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+        .expose_headers([RETRY_AFTER]))
 }
 
 /// A refusal in the one form that errors of this port have (RFC 9457).
@@ -65,9 +110,27 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
     let body =
         Json(json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail }));
     let mut response = (status, body).into_response();
-    let kind = http::HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
+}
+
+/// A refusal that is none any more after a time.
+pub(crate) fn problem_later(status: StatusCode, detail: &str, wait: Duration) -> Response {
+    let mut response = problem(status, detail);
+    let seconds = wait.as_secs() + 1; // Whole seconds, and not too early.
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+async fn wrong_method() -> Response {
+    problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path is not for this method; `Allow` names those that it is for",
+    )
+}
+
+async fn unknown_path() -> Response {
+    problem(StatusCode::NOT_FOUND, "there is nothing at this path; /openapi.json lists what there is")
 }
 
 /// Alive: answers as long as the process can answer at all.

@@ -115,6 +115,12 @@ def environment(data, s3_port, api_port, model):
     }
 
 
+def many_logins(**keys):
+    """Variables of a relais whose users may try as often as they like, with hashes as cheap as is allowed."""
+    keys = {"bcrypt_cost": 10, "login_attempts_per_minute": 0, "address_attempts_per_minute": 0} | keys
+    return {f"RELAIS_ACCOUNTS__{key.upper()}": json.dumps(value) for key, value in keys.items()}
+
+
 def proxy_url(url):
     """Tells a sidecar that runs on its own where the proxy is."""
     return {"RELAIS_SIDECARS__PROXY_URL": url}

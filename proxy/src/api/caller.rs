@@ -32,16 +32,21 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let gateway = Gateway::from_ref(state);
         let Some(jwt) = bearer(parts.headers.get(AUTHORIZATION)) else {
-            return Err(refused("send a token as `Authorization: Bearer …`"));
+            return Err(unauthorised("send a token as `Authorization: Bearer …`"));
         };
-        let session = gateway.session_of(jwt, Via::Bearer).await.map_err(|error| match error {
-            TokenError::Unavailable => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-            _ => refused(&error.to_string()),
-        })?;
-        match session.token.as_ref().is_some_and(|token| gateway.revoked.has(token)) {
-            true => Err(refused("the token was revoked, or its holder is not active")),
-            false => Ok(Self(session)),
-        }
+        holder(&gateway, jwt).await.map(Self)
+    }
+}
+
+/// What the holder of a token may do, or the refusal of one that is not taken.
+pub(crate) async fn holder(gateway: &Gateway, jwt: &str) -> Result<Session, Response> {
+    let session = gateway.session_of(jwt, Via::Bearer).await.map_err(|error| match error {
+        TokenError::Unavailable => problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        _ => unauthorised(&error.to_string()),
+    })?;
+    match session.token.as_ref().is_some_and(|token| gateway.revoked.has(token)) {
+        true => Err(unauthorised("the token was revoked, or its holder is not active")),
+        false => Ok(session),
     }
 }
 
@@ -51,7 +56,8 @@ pub(crate) fn bearer(header: Option<&HeaderValue>) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn refused(detail: &str) -> Response {
+/// A refusal that asks for a token.
+pub(crate) fn unauthorised(detail: &str) -> Response {
     let mut response = problem(StatusCode::UNAUTHORIZED, detail);
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response

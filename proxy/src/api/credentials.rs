@@ -3,13 +3,13 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use axum::{Json, Router};
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::caller::bearer;
+use super::routes::Routes;
 use crate::access::issuers::TokenError;
 use crate::access::temporary::Issued;
 use crate::gateway::Gateway;
@@ -17,7 +17,11 @@ use crate::sts::{LIFETIME, rfc3339};
 
 /// The route of the endpoint.
 pub fn credentials(gateway: Gateway) -> Router {
-    Router::new().route("/api/credentials", get(issue)).with_state(gateway)
+    routes().router().with_state(gateway)
+}
+
+pub(super) fn routes() -> Routes<Gateway> {
+    Routes::new().get("/api/credentials", issue)
 }
 
 async fn issue(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {

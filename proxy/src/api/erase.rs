@@ -10,7 +10,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRef, Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::delete;
 use futures::stream;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -21,6 +20,7 @@ use tracing::Instrument;
 
 use super::caller::Caller;
 use super::problem;
+use super::routes::Routes;
 use crate::access::token::Token;
 use crate::audit::{Decision, Entry, Via};
 use crate::erase::{Belongings, EraseError, Mode, Progress, Report};
@@ -37,7 +37,7 @@ const LINES: &str = "application/x-ndjson";
 
 /// What the route works with.
 #[derive(Clone)]
-struct Erase {
+pub(super) struct Erase {
     gateway: Gateway,
     prefixes: Prefixes,
 }
@@ -50,7 +50,11 @@ impl FromRef<Erase> for Gateway {
 
 /// The route.
 pub fn erasure(gateway: Gateway, prefixes: Prefixes) -> Router {
-    Router::new().route("/api/users/{id}/objects", delete(erase)).with_state(Erase { gateway, prefixes })
+    routes().router().with_state(Erase { gateway, prefixes })
+}
+
+pub(super) fn routes() -> Routes<Erase> {
+    Routes::new().delete("/api/users/{id}/objects", erase)
 }
 
 async fn erase(

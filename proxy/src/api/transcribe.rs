@@ -1,32 +1,35 @@
 //! The transcription API: a recording comes as a form, is stored like any object, and its job is asked after.
 //!
 //! Nothing here decodes or recognises: the stored object raises an event, the transcription sidecar does its work, and the
-//! transcript is read from where it put it. So jobs survive a restart as objects and rows do.
+//! transcript is read from where it put it. So jobs survive a restart as objects and rows do. A recording belongs to who sent it
+//! (`client`), as every object does; that owner is whom the job is shown to.
 
 use std::sync::Arc;
 
-use axum::extract::multipart::{Field, Multipart, MultipartError};
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::extract::multipart::{Field, Multipart, MultipartRejection};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::middleware::from_fn_with_state;
+use axum::{Extension, Json, Router};
 use futures::TryStreamExt;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, StatusCode};
-use relais_catalog::{JobState, Jobs};
-use relais_model::{BucketName, ByteSize, Identity, InvalidName, ObjectKey, Secret};
+use relais_catalog::{JobState, Jobs, Users};
+use relais_model::{BucketName, ByteSize, Identity, ObjectKey, Secret};
 use relais_stores::request;
 use s3s::dto::{GetObjectInput, ListObjectsV2Input, PutObjectInput, StreamingBlob};
 use s3s::{S3, S3Error, S3Request};
 use serde_json::{Value, json};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio_util::io::ReaderStream;
-use tower_http::cors::CorsLayer;
 use uuid::Uuid;
 
-use super::{Config, problem};
+use super::routes::Routes;
+use super::{Config, InvalidApi};
 use crate::gateway::Gateway;
+use client::{Client, Credit};
+use refusal::Refusal;
+
+mod client;
+mod refusal;
 
 /// The kind of the sidecar's jobs.
 const JOB_KIND: &str = "transcription";
@@ -45,46 +48,24 @@ const TRANSCRIPT_BYTES_MAX: usize = 16 << 20;
 pub struct Transcribe {
     gateway: Gateway,
     jobs: Jobs,
+    users: Users,
     bucket: BucketName,
     bytes_max: ByteSize,
     key: Option<Secret>,
     require_auth: bool,
-    origins: Vec<HeaderValue>,
-}
-
-/// A section `[api]` that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum InvalidApi {
-    /// Not a bucket.
-    #[error("api.transcription_bucket: {0}")]
-    Bucket(#[from] InvalidName),
-    /// Not an origin.
-    #[error("api.allowed_origins: {0:?} is not an origin")]
-    Origin(String),
-}
-
-enum Refusal {
-    Form(MultipartError),
-    NoFile,
-    TooLarge(ByteSize),
-    Disk(std::io::Error),
-    Gateway(S3Error),
-    Catalog(relais_catalog::CatalogError),
-    NotFound,
 }
 
 impl Transcribe {
     /// Checks the section `[api]`.
-    pub fn new(config: &Config, gateway: Gateway, jobs: Jobs) -> Result<Self, InvalidApi> {
-        let origin = |origin: &String| origin.parse().map_err(|_| InvalidApi::Origin(origin.clone()));
+    pub fn new(config: &Config, gateway: Gateway, jobs: Jobs, users: Users) -> Result<Self, InvalidApi> {
         Ok(Self {
             gateway,
             jobs,
+            users,
             bucket: config.transcription_bucket.parse()?,
             bytes_max: config.transcription_bytes_max,
             key: config.transcription_key.clone(),
             require_auth: config.require_auth,
-            origins: config.allowed_origins.iter().map(origin).collect::<Result<_, _>>()?,
         })
     }
 
@@ -93,60 +74,55 @@ impl Transcribe {
         &self.bucket
     }
 
+    /// A request of the API itself, which looks everywhere and checks afterwards whose it is.
     fn request<T>(&self, input: T) -> S3Request<T> {
-        let mut request = request(input);
-        request.extensions.insert(Identity::Service("api".to_owned()));
-        request
+        request_of(Client::Service.identity(), input)
     }
 
-    /// Whether the request carries the token. The time it takes tells nothing of where the two differ.
-    fn admits(&self, request: &Request) -> bool {
-        let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let sent = sent.and_then(|value| value.strip_prefix("Bearer "));
-        match (&self.key, sent) {
-            _ if !self.require_auth => true,
-            (Some(key), Some(sent)) => {
-                aws_lc_rs::constant_time::verify_slices_are_equal(key.expose().as_bytes(), sent.as_bytes())
-                    .is_ok()
+    /// Stores a recording for who sent it, and takes a credit for it.
+    async fn keep(&self, client: &Client, input: PutObjectInput) -> Result<(), Refusal> {
+        let credit = Credit::spend(&self.users, client).await?;
+        match self.gateway.put_object(request_of(client.identity(), input)).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                credit.give_back().await;
+                Err(Refusal::Gateway(error))
             }
-            _ => false,
         }
     }
+}
+
+fn request_of<T>(identity: Identity, input: T) -> S3Request<T> {
+    let mut request = request(input);
+    request.extensions.insert(identity);
+    request
 }
 
 /// `POST /transcribe` and `GET /transcribe/{job_id}`.
 pub fn transcription(transcribe: Transcribe) -> Router {
     let body_bytes_max = usize::try_from(transcribe.bytes_max.0 + FORM_OVERHEAD_BYTES).unwrap_or(usize::MAX);
-    let cors = CorsLayer::new()
-        .allow_origin(transcribe.origins.clone())
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE]);
     let state = Arc::new(transcribe);
-    Router::new()
-        .route("/transcribe", post(submit).layer(DefaultBodyLimit::max(body_bytes_max)))
-        .route("/transcribe/{job_id}", get(status))
-        .layer(from_fn_with_state(Arc::clone(&state), authenticate))
-        .layer(cors) // Above authentication: a preflight request carries no token.
+    routes()
+        .router()
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(from_fn_with_state(Arc::clone(&state), client::authenticate))
         .with_state(state)
 }
 
-async fn authenticate(State(transcribe): State<Arc<Transcribe>>, request: Request, next: Next) -> Response {
-    if transcribe.admits(&request) {
-        return next.run(request).await;
-    }
-    let mut response = problem(StatusCode::UNAUTHORIZED, "send the API key as `Authorization: Bearer …`");
-    response.headers_mut().insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
+pub(super) fn routes() -> Routes<Arc<Transcribe>> {
+    Routes::new().post("/transcribe", submit).get("/transcribe/{job_id}", status)
 }
 
 async fn submit(
     State(transcribe): State<Arc<Transcribe>>,
-    mut form: Multipart,
+    Extension(client): Extension<Client>,
+    form: Result<Multipart, MultipartRejection>,
 ) -> Result<Json<Value>, Refusal> {
+    let mut form = form.map_err(Refusal::NoForm)?;
     while let Some(field) = form.next_field().await.map_err(Refusal::Form)? {
         if field.name() == Some("file") {
             let job_id = Uuid::now_v7();
-            store(&transcribe, job_id, field).await?;
+            store(&transcribe, client, job_id, field).await?;
             return Ok(Json(json!({ "job_id": job_id, "status": "queued" })));
         }
     }
@@ -154,7 +130,12 @@ async fn submit(
 }
 
 /// Spools the field to a file, since an object needs its length beforehand, and stores it.
-async fn store(transcribe: &Transcribe, job_id: Uuid, mut field: Field<'_>) -> Result<(), Refusal> {
+async fn store(
+    transcribe: &Arc<Transcribe>,
+    client: Client,
+    job_id: Uuid,
+    mut field: Field<'_>,
+) -> Result<(), Refusal> {
     let name = file_name(field.file_name());
     let content_type = field.content_type().map(str::to_owned);
     let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(Refusal::Disk)?);
@@ -175,15 +156,26 @@ async fn store(transcribe: &Transcribe, job_id: Uuid, mut field: Field<'_>) -> R
         key: format!("{job_id}/{name}"),
         ..Default::default()
     };
-    transcribe.gateway.put_object(transcribe.request(input)).await.map_err(Refusal::Gateway)?;
-    Ok(())
+    // To its end, so that nobody who leaves loses a credit for a recording that is not there.
+    let kept = {
+        let transcribe = Arc::clone(transcribe);
+        async move { Ok(transcribe.keep(&client, input).await) }
+    };
+    transcribe.gateway.to_its_end(kept).await.map_err(Refusal::Gateway)?
 }
 
 async fn status(
     State(transcribe): State<Arc<Transcribe>>,
-    Path(job_id): Path<Uuid>,
+    Extension(client): Extension<Client>,
+    job_id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Json<Value>, Refusal> {
+    let Path(job_id) = job_id.map_err(|_| Refusal::NotFound)?;
     let key = recording(&transcribe, job_id).await?.ok_or(Refusal::NotFound)?;
+    let row = transcribe.gateway.objects.find(&transcribe.bucket, &key).await.map_err(Refusal::Catalog)?;
+    let owner = row.and_then(|row| row.object).map(|object| object.owner);
+    if !client.may_see(owner.as_deref()) {
+        return Err(Refusal::NotFound); // As if it were not there: ids of others' jobs are nobody's affair.
+    }
     let job = transcribe.jobs.latest(JOB_KIND, &transcribe.bucket, &key).await.map_err(Refusal::Catalog)?;
     let answer = match job.as_ref().map(|job| job.state) {
         None | Some(JobState::Queued) => json!({ "job_id": job_id, "status": "queued" }),
@@ -246,32 +238,6 @@ fn file_name(given: Option<&str>) -> String {
     let name = name.trim_start_matches('.');
     let start = name.len().saturating_sub(80); // The end holds the extension.
     if name.is_empty() { "recording".to_owned() } else { name[start..].to_owned() }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Form(error) => problem(error.status(), &error.body_text()),
-            Self::NoFile => problem(StatusCode::BAD_REQUEST, "the form has no field \"file\""),
-            Self::TooLarge(limit) => {
-                problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("the recording is larger than {limit}"))
-            }
-            Self::NotFound => problem(StatusCode::NOT_FOUND, "there is no such job"),
-            Self::Gateway(error) => {
-                let status = error.status_code().or_else(|| error.code().status_code());
-                let detail = error.message().unwrap_or_else(|| error.code().as_str());
-                problem(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), detail)
-            }
-            Self::Disk(error) => {
-                tracing::error!(%error, "cannot spool a recording");
-                problem(StatusCode::INTERNAL_SERVER_ERROR, "the recording could not be kept")
-            }
-            Self::Catalog(error) => {
-                tracing::error!(%error, "cannot read a job");
-                problem(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer")
-            }
-        }
-    }
 }
 
 #[cfg(test)]
