@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) data_file_variables: Vec<String>,
     pub(crate) stores: relais_stores::Config,
     pub(crate) buckets: Vec<relais_proxy::BucketConfig>,
+    #[serde(default)]
+    pub(crate) uploads: Vec<relais_proxy::api::UploadConfig>,
     pub(crate) proxy: relais_proxy::Config,
     #[serde(default)]
     pub(crate) access: relais_proxy::AccessConfig,
@@ -83,6 +85,8 @@ impl Config {
         self.transcription.model = Path::new(&model).to_owned();
         self.data_dir = data_dir;
         relais_proxy::check_buckets(&self.buckets, |name| self.stores.contains_key(name))
+            .map_err(|error| Misconfigured(error.to_string()))?;
+        relais_proxy::api::UploadProfiles::new(&self.uploads)
             .map_err(|error| Misconfigured(error.to_string()))?;
         if self.proxy.tls_certificate_file.is_some() != self.proxy.tls_key_file.is_some() {
             let rule = "proxy.tls_certificate_file, proxy.tls_key_file: set both, or neither";

@@ -9,7 +9,7 @@ use axum::Router;
 use relais_catalog::{Catalog, CatalogError};
 use relais_events::{Bus, EmbeddedBus, RedisStream};
 use relais_kit::{Kit, Sidecar};
-use relais_proxy::api::{Auth, Prefixes, Transcribe};
+use relais_proxy::api::{Auth, Prefixes, Transcribe, UploadProfiles, Uploads};
 use relais_proxy::audit::Audit;
 use relais_proxy::{Gateway, Parts, Server};
 use relais_stores::{RemoteConfig, Store, StoreConfig, Stores};
@@ -57,14 +57,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         own.look_at_revocations().await?; // Before the first request.
         let bound = Server::bind(&config.proxy, own.clone(), keys.root.clone());
         server = Some(bound.await?);
-        let transcribe = Transcribe::new(&config.api, own.clone(), catalog.jobs(), catalog.users())
-            .map_err(Misconfigured::from_error)?;
-        own.make_configured_buckets(Some(transcribe.bucket())).await;
-        routes = routes.merge(relais_proxy::api::transcription(transcribe));
-        routes = routes.merge(relais_proxy::api::credentials(own.clone()));
-        routes = routes.merge(relais_proxy::api::erasure(own.clone(), prefixes(&config)));
-        let auth = Auth::new(&config.accounts, own.clone(), catalog.users());
-        routes = routes.merge(relais_proxy::api::accounts(auth));
+        routes = proxy_routes(&config, own, &catalog).await?;
     }
     let sidecars = sidecars(&config, &targets)?;
     let api = TcpListener::bind(config.api.listen).await.with_context(|| {
@@ -157,8 +150,9 @@ pub(crate) fn redis(config: &Config) -> anyhow::Result<Option<RedisStream>> {
 }
 
 /// The prefixes that are a user's, by the layouts of the configuration.
-pub(crate) fn prefixes(_config: &Config) -> Prefixes {
-    Arc::new(|_user| Vec::new()) // No profile has a layout yet; what the catalog knows as the user's is found without.
+pub(crate) fn prefixes(config: &Config) -> Prefixes {
+    let profiles = UploadProfiles::new(&config.uploads).unwrap_or_default(); // Checked when the configuration was read.
+    Arc::new(move |subject| profiles.prefixes_of(subject))
 }
 
 /// The gateway; nothing is contacted.
@@ -179,6 +173,21 @@ pub(crate) fn new_gateway(
         keyring: &keys.keyring,
     };
     Gateway::new(&parts).map_err(Misconfigured::from_error)
+}
+
+/// What the JSON port answers where the proxy is, with the buckets that it needs.
+async fn proxy_routes(config: &Config, gateway: &Gateway, catalog: &Catalog) -> anyhow::Result<Router> {
+    let transcribe = Transcribe::new(&config.api, gateway.clone(), catalog.jobs(), catalog.users())
+        .map_err(Misconfigured::from_error)?;
+    let uploads = Uploads::new(&config.uploads, &config.proxy, gateway.clone());
+    let uploads = uploads.map_err(Misconfigured::from_error)?;
+    gateway.make_configured_buckets(Some(transcribe.bucket())).await;
+    Ok(Router::new()
+        .merge(relais_proxy::api::transcription(transcribe))
+        .merge(relais_proxy::api::credentials(gateway.clone()))
+        .merge(relais_proxy::api::erasure(gateway.clone(), prefixes(config)))
+        .merge(relais_proxy::api::accounts(Auth::new(&config.accounts, gateway.clone(), catalog.users())))
+        .merge(relais_proxy::api::uploads(uploads)))
 }
 
 /// The sidecars that run here, with the limits of their jobs.

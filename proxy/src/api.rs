@@ -28,11 +28,15 @@ mod erase;
 mod openapi;
 mod routes;
 mod transcribe;
+mod uploads;
 
 pub use auth::{AccountsConfig, Auth, accounts};
 pub use credentials::credentials;
 pub use erase::{Prefixes, erasure};
 pub use transcribe::{Transcribe, transcription};
+pub use uploads::presign::{PresignError, Presigner, Request as PresignedRequest, SigningKey};
+pub use uploads::profile::{InvalidUpload, Profiles as UploadProfiles, UploadConfig};
+pub use uploads::{Uploads, uploads};
 
 /// What can be set about the JSON port; see `config/default.toml`.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -89,6 +89,15 @@ pub struct RateConfig {
     pub bytes_per_second_max: Option<ByteSize>,
 }
 
+impl Config {
+    /// Where clients reach the S3 port: the first public address, or the one that it listens on.
+    pub fn address(&self) -> String {
+        let scheme = if self.tls_key_file.is_some() { "https" } else { "http" };
+        let own = || format!("{scheme}://{}", self.listen);
+        self.public_urls.first().map_or_else(own, |url| url.trim_end_matches('/').to_owned())
+    }
+}
+
 /// One bucket, or with the name `*` every bucket that is not named.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -47,6 +47,7 @@ pub(crate) use bucket::head as head_bucket;
 pub use bucket::make_missing;
 pub use compare::{Difference, differences};
 pub(crate) use derived::derived_from;
+pub(crate) use multipart::AnnouncedBytes;
 pub(crate) use object_settings::tagging_header;
 pub(crate) use put::{canned, default_encryption};
 

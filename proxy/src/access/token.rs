@@ -54,6 +54,11 @@ impl Claims {
         }
     }
 
+    /// The claim at a path, of whatever kind.
+    pub(crate) fn at(&self, path: &str) -> Option<&Value> {
+        at(&self.0, path)
+    }
+
     /// Whether the claim at a path is a value, or a list that has it.
     pub(crate) fn has(&self, path: &str, wanted: &Value) -> bool {
         match at(&self.0, path) {

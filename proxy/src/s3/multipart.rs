@@ -47,7 +47,14 @@ pub(super) struct UploadId {
     key: String,
     /// Replica, as the configuration writes it, to the upload's id there.
     replicas: BTreeMap<String, String>,
+    /// How large the object will be, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    announced_bytes: Option<u64>,
 }
+
+/// In the extensions of a request that begins an upload: how large the object will be. The upload id keeps it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnnouncedBytes(pub(crate) u64);
 
 impl UploadId {
     /// The places of the bucket that take part, with their own ids.
@@ -64,13 +71,16 @@ impl Gateway {
         asked: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let (gateway, requester) = (self.clone(), requester(&asked));
-        self.to_its_end(async move { gateway.create_on_replicas(asked.input, requester).await }).await
+        let announced = asked.extensions.get().map(|AnnouncedBytes(bytes)| *bytes);
+        self.to_its_end(async move { gateway.create_on_replicas(asked.input, requester, announced).await })
+            .await
     }
 
     async fn create_on_replicas(
         &self,
         mut input: CreateMultipartUploadInput,
         requester: Requester,
+        announced_bytes: Option<u64>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let bucket = self.bucket(&input.bucket)?;
         key(&input.key)?;
@@ -87,8 +97,8 @@ impl Gateway {
             let input = create_input(place, &bucket, &input, canned.clone());
             async move { (place, place.store.s3.create_multipart_upload(request(input)).await) }
         });
-        let mut id =
-            UploadId { bucket: input.bucket.clone(), key: input.key.clone(), replicas: BTreeMap::new() };
+        let (name, key) = (input.bucket.clone(), input.key.clone());
+        let mut id = UploadId { bucket: name, key, replicas: BTreeMap::new(), announced_bytes };
         let mut refusal = None;
         let mut answer = None;
         for (index, (place, created)) in futures::future::join_all(calls).await.into_iter().enumerate() {
@@ -283,6 +293,11 @@ impl Gateway {
             return Err(GatewayError::UploadId);
         }
         Ok((bucket, id))
+    }
+
+    /// How large the object of an upload will be, if that was said when it began.
+    pub(crate) fn announced_bytes(&self, bucket: &str, key: &str, sealed: &str) -> Option<u64> {
+        self.upload(bucket, key, sealed).ok()?.1.announced_bytes
     }
 
     /// Aborts everywhere; the primary's answer is given back.
