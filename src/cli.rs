@@ -62,6 +62,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print a URL by which whoever has it may read or write one object for a while.
+    Presign(PresignArguments),
     /// Events.
     #[command(subcommand)]
     Events(EventsCommand),
@@ -88,6 +90,44 @@ pub(crate) enum Command {
     /// Work on one job; started by relais itself.
     #[command(hide = true)]
     Worker { kind: WorkerKind },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PresignArguments {
+    /// What the URL is for.
+    #[arg(long, value_enum, ignore_case = true, default_value = "GET")]
+    pub(crate) method: PresignMethod,
+    /// How long it works, in seconds; a week at most.
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800), value_name = "SECONDS")]
+    pub(crate) expires: u64,
+    /// Where clients reach the S3 port, instead of the first of `proxy.public_urls` or `proxy.listen`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// Sign for the holder of the token in this file, instead of with the root key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) as_token_file: Option<PathBuf>,
+    /// Certificates to trust beside the system's where credentials for the token are asked for.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The object, as `s3://bucket/key`.
+    pub(crate) place: String,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum PresignMethod {
+    #[value(name = "GET")]
+    Get,
+    #[value(name = "PUT")]
+    Put,
+}
+
+impl PresignMethod {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,6 +18,7 @@ mod credentials;
 mod erase;
 mod key;
 mod policy;
+mod presign;
 mod secrets;
 mod tail;
 mod token;
@@ -59,6 +60,7 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
             runtime.block_on(fetch_model(&config, &name, from.as_deref()))?;
         }
         Command::Credentials(_) => credentials::print_pair(&config)?,
+        Command::Presign(arguments) => runtime.block_on(presign::run(&config, &arguments))?,
         Command::Token(command) => token::run(&config, command)?,
         Command::Model(ModelCommand::List) | Command::Worker { .. } => {}
     }

@@ -8,6 +8,8 @@ use relais_model::Secret;
 use reqwest::{Certificate, Client, Response};
 use serde_json::json;
 
+use crate::api::SigningKey;
+
 /// What is asked, and of whom.
 #[derive(Clone, Debug)]
 pub struct CredentialsRequest {
@@ -136,6 +138,15 @@ impl CredentialsRequest {
 }
 
 impl TemporaryCredentials {
+    /// As the key of a signature.
+    pub fn signing_key(&self) -> SigningKey {
+        SigningKey {
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: self.secret_access_key.clone(),
+            session_token: Some(self.session_token.clone()),
+        }
+    }
+
     /// What the `credential_process` of AWS's configuration prints. This shows the secrets.
     pub fn to_process_json(&self) -> String {
         json!({
