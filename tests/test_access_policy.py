@@ -86,7 +86,9 @@ def test_condition_on_tags_headers_and_the_address(alice, alices, bob, nobody):
         alice,
         alices,
         statement("Allow", "s3:GetObject", f"{alices}/*", StringEquals={"s3:ExistingObjectTag/show": "yes"}),
-        statement("Allow", "s3:PutObject", f"{alices}/*", StringEquals={"s3:x-amz-acl": "public-read"}),
+        statement(
+            "Allow", ["s3:PutObject", "s3:PutObjectAcl"], f"{alices}/*", StringEquals={"s3:x-amz-acl": "public-read"}
+        ),
         statement("Allow", "s3:ListBucket", alices, IpAddress={"aws:SourceIp": "127.0.0.0/8"}),
         statement("Allow", "s3:GetBucketTagging", alices, IpAddress={"aws:SourceIp": "192.0.2.0/24"}),
     )

@@ -2,19 +2,27 @@
 //!
 //! The fields of a form come before its file. What stands before the file is read here, looked through, and put back in front
 //! of the rest. Whether the token belongs to the key that signed the form is decided by `identify`.
+//!
+//! s3s repeats the values of a form in the refusal of its policy, and a session token may be one of them; they are taken out.
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::{StreamExt, TryStreamExt};
-use http::Method;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method};
 
 use super::identify::FormToken;
 
 /// Largest part of a form before its file that is looked through: a policy and a token, with room.
 const FIELDS_BYTES_MAX: usize = 128 * 1024;
+
+/// Largest error body that is looked at: one that repeats a session token.
+const ERROR_BYTES_MAX: usize = 256 * 1024;
+
+/// From where on s3s repeats values in the refusal of a policy.
+const VALUES: &str = " failed: expected";
 
 /// The field, whose name has no case.
 const FIELD: &str = "x-amz-security-token";
@@ -33,7 +41,23 @@ pub(crate) async fn form_token(request: Request, next: Next) -> Response {
     if let Some(token) = token {
         request.extensions_mut().insert(FormToken(token));
     }
-    next.run(request).await
+    let response = next.run(request).await;
+    if response.status().is_client_error() { without_values(response).await } else { response }
+}
+
+/// A refusal names the field that its policy does not allow, and leaves out what was in it.
+async fn without_values(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, ERROR_BYTES_MAX).await else {
+        return Response::from_parts(parts, Body::empty());
+    };
+    let text = String::from_utf8_lossy(&body);
+    let (Some(from), Some(to)) = (text.find(VALUES), text.find("</Message>")) else {
+        return Response::from_parts(parts, Body::from(body));
+    };
+    let told = format!("{} failed{}", &text[..from.min(to)], &text[to..]);
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(told.len()));
+    Response::from_parts(parts, Body::from(told))
 }
 
 /// Reads until the file begins, or the limit is reached, or the body ends or breaks off; and gives back what it has not read.
