@@ -39,6 +39,7 @@ pub(crate) mod issuers;
 pub(crate) mod judge;
 pub(crate) mod keys;
 pub(crate) mod policy;
+mod record;
 pub(crate) mod revoked;
 pub(crate) mod roles;
 pub(crate) mod rules;
@@ -91,7 +92,8 @@ const OF_ACCOUNTS: [(&str, &str); 2] =
 #[async_trait::async_trait]
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let asker = self.asker(context).await?;
+        let mut asker = self.asker(context).await?;
+        asker.request_id = context.extensions_mut().get().copied();
         asker.put_into(context.extensions_mut());
         admit(context.extensions_mut(), &asker.identity)?;
         let connection = context.extensions_mut().get::<Connection>().copied();
@@ -121,7 +123,7 @@ impl S3Access for Access {
 
     async fn post_object(&self, asked: &mut S3Request<PostObjectInput>) -> S3Result<()> {
         let asker = Asker::of(&asked.extensions);
-        let asker = asker.unwrap_or(Asker { identity: Identity::Anonymous, session: None });
+        let asker = asker.unwrap_or_else(|| Asker::new(Identity::Anonymous, None));
         let bucket = self.gateway.bucket(&asked.input.bucket)?;
         let connection = asked.extensions.get::<Connection>().copied();
         let headers = context::form::headers(&asked.input, &asked.headers)?;
@@ -145,7 +147,7 @@ impl Access {
         let form_token = extensions.remove::<FormToken>();
         let access_key = context.credentials().map(|credentials| credentials.access_key.clone());
         if access_key.as_ref() == Some(&self.root.access_key) {
-            return Ok(Asker { identity: Identity::Root, session: None });
+            return Ok(Asker::new(Identity::Root, None));
         }
         let evidence = Evidence {
             access_key: access_key.as_deref(),

@@ -103,7 +103,7 @@ impl<'a> Facts<'a> {
             return one(self.query(name));
         }
         match key {
-            "aws:sourceip" => one(self.connection.map(|connection| connection.client.ip().to_string())),
+            "aws:sourceip" => one(self.source_ip()),
             "aws:currenttime" => one(Some(Utc::now().to_rfc3339())),
             "aws:epochtime" => one(Some(Utc::now().timestamp().to_string())),
             "aws:securetransport" => one(self.connection.map(|connection| connection.secure.to_string())),
@@ -134,6 +134,11 @@ impl<'a> Facts<'a> {
 
     fn caller(&self) -> Caller<'a> {
         Caller { account: self.account, claims: self.claims, session: self.session }
+    }
+
+    /// The address of the other end of the connection.
+    pub(crate) fn source_ip(&self) -> Option<String> {
+        self.connection.map(|connection| connection.client.ip().to_string())
     }
 
     /// The value of a parameter of the query.

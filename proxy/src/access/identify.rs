@@ -41,7 +41,7 @@ impl Gateway {
     pub(crate) async fn identify(&self, evidence: Evidence<'_>) -> S3Result<Asker> {
         let Some(access_key) = evidence.access_key else {
             let Some(session) = evidence.bearer else {
-                return Ok(Asker { identity: Identity::Anonymous, session: None });
+                return Ok(Asker::new(Identity::Anonymous, None));
             };
             return self.admit(session);
         };
@@ -71,7 +71,7 @@ impl Gateway {
             Some(Holder { identity, policy, .. }) => {
                 self.revoked.check_credentials(access_key)?;
                 let session = policy.map(|policy| Arc::new(Session::of_key(policy)));
-                Ok(Asker { identity, session })
+                Ok(Asker::new(identity, session))
             }
             None => Err(s3_error!(InvalidAccessKeyId, "the access key is not known here")),
         }
@@ -95,7 +95,7 @@ impl Gateway {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         };
         self.revoked.check_token(token)?;
-        Ok(Asker { identity: token.identity(), session: Some(session) })
+        Ok(Asker::new(token.identity(), Some(session)))
     }
 }
 

@@ -149,7 +149,6 @@ impl Policy {
     }
 
     /// Reads the policy of a role: its statements speak of whoever has the role, and name no principal.
-    #[cfg_attr(not(test), expect(dead_code, reason = "roles come with tokens"))]
     pub(crate) fn parse_of_role(text: &str) -> Result<Self, PolicyError> {
         parse::policy(text, parse::Owner::Role)
     }

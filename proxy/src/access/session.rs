@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use http::Extensions;
 use relais_model::{ByteSize, Identity};
 
@@ -15,6 +14,7 @@ use super::roles::Role;
 use super::temporary::Grant;
 use super::token::{Claims, Token};
 use crate::gateway::Gateway;
+use crate::observe::RequestId;
 
 /// By which way somebody came in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,13 +34,20 @@ pub(crate) enum Via {
 pub(crate) struct Asker {
     pub(crate) identity: Identity,
     pub(crate) session: Option<Arc<Session>>,
+    /// In which request.
+    pub(crate) request_id: Option<RequestId>,
 }
 
 impl Asker {
+    pub(crate) fn new(identity: Identity, session: Option<Arc<Session>>) -> Self {
+        Self { identity, session, request_id: None }
+    }
+
     /// Who is left behind in a request by `access`; nobody where it was not asked.
     pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
         let identity = extensions.get::<Identity>()?.clone();
-        Some(Self { identity, session: extensions.get::<Arc<Session>>().cloned() })
+        let session = extensions.get::<Arc<Session>>().cloned();
+        Some(Self { identity, session, request_id: extensions.get().copied() })
     }
 
     /// What the token says that they brought.
@@ -92,11 +99,6 @@ impl Session {
     pub(crate) fn policies(&self) -> impl Iterator<Item = &Policy> {
         let own = self.policy.iter().chain(&self.narrowed_to).map(|policy| &**policy);
         own.chain(self.roles.iter().map(|role| &role.policy))
-    }
-
-    /// When it ends.
-    pub(crate) fn expires_at(&self) -> Option<DateTime<Utc>> {
-        self.token.as_ref().map(|token| token.expires_at)
     }
 
     /// The largest object that it may write: of several roles the largest counts, and one without a limit has none.

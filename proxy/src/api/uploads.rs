@@ -140,7 +140,7 @@ impl<'a> Asking<'a> {
         // A token that is in its leeway can sign nothing any more.
         let token = caller.token().filter(|token| token.expires_at > slot::now()).ok_or(Refusal::Expired)?;
         let session = &caller.0;
-        let asker = Asker { identity: token.identity(), session: Some(Arc::new(session.clone())) };
+        let asker = Asker::new(token.identity(), Some(Arc::new(session.clone())));
         Ok(Self { uploads, profile, bucket, session, token, asker })
     }
 

@@ -39,7 +39,6 @@ pub(crate) struct Entry<'a> {
 /// By which way somebody came in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(not(test), expect(dead_code, reason = "decisions are recorded with another change"))]
 pub(crate) enum Via {
     Key,
     Bearer,

@@ -129,7 +129,11 @@ impl Gateway {
         let mutation = Mutation { gateway: self.clone(), bucket, key, kind: EventKind::Copy, requester };
         let input = asked.input;
         if replaces_metadata(&input) {
-            limits::check_content_type(&mutation.bucket.config, input.content_type.as_deref())?;
+            limits::check_content_type(
+                &mutation.bucket.config,
+                &asked.extensions,
+                input.content_type.as_deref(),
+            )?;
         }
         let id = mutation.open().await?;
         let (if_match, if_none_match) = (input.if_match.clone(), input.if_none_match.clone());

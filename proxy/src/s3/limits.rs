@@ -61,12 +61,20 @@ pub(super) fn examiner(config: &BucketConfig, content_type: Option<&str>) -> Exa
     }
 }
 
-/// Refuses media types that the bucket does not take. Parameters (`; charset=…`) and case do not matter.
+/// Refuses media types that the bucket, or the credentials, do not take. Parameters (`; charset=…`) and case do not matter.
 pub(super) fn check_content_type(
     config: &BucketConfig,
+    extensions: &Extensions,
     content_type: Option<&str>,
 ) -> Result<(), GatewayError> {
-    if config.content_types.is_empty() {
+    let session = extensions.get::<Arc<Session>>();
+    check_accepted(&config.content_types, content_type)?;
+    session.map_or(Ok(()), |session| check_accepted(&session.content_types, content_type))
+}
+
+/// Against one list; an empty one takes everything.
+fn check_accepted(accepted: &[String], content_type: Option<&str>) -> Result<(), GatewayError> {
+    if accepted.is_empty() {
         return Ok(());
     }
     let found = content_type.unwrap_or("");
@@ -75,10 +83,10 @@ pub(super) fn check_content_type(
         Some(family) => essence.split('/').next().is_some_and(|found| found.eq_ignore_ascii_case(family)),
         None => accepted.eq_ignore_ascii_case(essence),
     };
-    if config.content_types.iter().any(matches) {
+    if accepted.iter().any(matches) {
         return Ok(());
     }
-    Err(GatewayError::ContentType { found: found.to_owned(), accepted: config.content_types.join(", ") })
+    Err(GatewayError::ContentType { found: found.to_owned(), accepted: accepted.join(", ") })
 }
 
 /// What a request wants of the stores beyond keeping bytes.

@@ -72,6 +72,9 @@ impl Gateway {
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let (gateway, requester) = (self.clone(), requester(&asked));
         let announced = asked.extensions.get().map(|AnnouncedBytes(bytes)| *bytes);
+        // Before the task: what the session says stays with the request.
+        let bucket = self.bucket(&asked.input.bucket)?;
+        limits::check_content_type(&bucket.config, &asked.extensions, asked.input.content_type.as_deref())?;
         self.to_its_end(async move { gateway.create_on_replicas(asked.input, requester, announced).await })
             .await
     }
@@ -84,7 +87,6 @@ impl Gateway {
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let bucket = self.bucket(&input.bucket)?;
         key(&input.key)?;
-        limits::check_content_type(&bucket.config, input.content_type.as_deref())?;
         limits::check_metadata(input.metadata.as_ref())?;
         limits::check_features(&bucket, &Wanted::of_upload(&input))?;
         check_customer_key!(input, input.server_side_encryption)?;

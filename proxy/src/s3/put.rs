@@ -58,7 +58,7 @@ impl Gateway {
         let source = derived_from(input.metadata.as_ref()).filter(|_| is_own);
         let mut examiner = Examiner::of_nothing();
         if source.is_none() {
-            limits::check_content_type(&bucket.config, input.content_type.as_deref())?;
+            limits::check_content_type(&bucket.config, &extensions, input.content_type.as_deref())?;
             examiner = limits::examiner(&bucket.config, input.content_type.as_deref());
         }
         limits::check_features(&bucket, &Wanted::of(&input))?;

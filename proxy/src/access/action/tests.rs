@@ -13,7 +13,7 @@ fn also(operation: &str, uri: &'static str, headers: &[(&'static str, &'static s
         .iter()
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
         .collect();
-    let asker = Asker { identity: Identity::Account("ada".to_owned()), session: None };
+    let asker = Asker::new(Identity::Account("ada".to_owned()), None);
     let facts = Facts::new(&headers, &uri, None, &asker);
     Action::also(operation, &facts).into_iter().map(|action| action.name).collect()
 }
@@ -76,7 +76,7 @@ fn the_grant_of_the_operation_covers_the_rest() {
     let uri = Uri::from_static("/b/k");
     let headers: HeaderMap =
         [(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static("private"))].into_iter().collect();
-    let nobody = Asker { identity: Identity::Anonymous, session: None };
+    let nobody = Asker::new(Identity::Anonymous, None);
     let facts = Facts::new(&headers, &uri, None, &nobody);
     let grants: Vec<_> = Action::also("PutObject", &facts).into_iter().map(|action| action.grant).collect();
     assert_eq!(grants, [Some((Scope::Bucket, Permission::Write))]);

@@ -15,11 +15,11 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
 }
 
 fn ada() -> Asker {
-    Asker { identity: Identity::Account("ada".to_owned()), session: None }
+    Asker::new(Identity::Account("ada".to_owned()), None)
 }
 
 fn nobody() -> Asker {
-    Asker { identity: Identity::Anonymous, session: None }
+    Asker::new(Identity::Anonymous, None)
 }
 
 /// The one value of a key, for a request of Ada's.
