@@ -78,13 +78,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         bus: Arc::clone(&bus),
         worker: std::env::current_exe()?,
     };
-    for (sidecar, limits) in sidecars {
-        let (kit, stop) = (kit.clone(), stop.clone());
-        parts.spawn(async move {
-            let kind = sidecar.kind();
-            (kind, kit.run(sidecar, limits, stop).await.map_err(anyhow::Error::from))
-        });
-    }
+    spawn_sidecars(&mut parts, &kit, sidecars, &stop);
     let api_stop = stop.clone();
     let proxy_config = config.proxy.clone();
     parts.spawn(async move {
@@ -104,6 +98,19 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     audit_writer.close().await;
     catalog.close().await?;
     outcome
+}
+
+/// A sidecar, with the limits of its jobs.
+type Limited = (Arc<dyn Sidecar>, relais_kit::Config);
+
+fn spawn_sidecars(parts: &mut JoinSet<Part>, kit: &Kit, sidecars: Vec<Limited>, stop: &CancellationToken) {
+    for (sidecar, limits) in sidecars {
+        let (kit, stop) = (kit.clone(), stop.clone());
+        parts.spawn(async move {
+            let kind = sidecar.kind();
+            (kind, kit.run(sidecar, limits, stop).await.map_err(anyhow::Error::from))
+        });
+    }
 }
 
 /// Removes what an earlier process was asked to forget.
@@ -191,11 +198,8 @@ async fn proxy_routes(config: &Config, gateway: &Gateway, catalog: &Catalog) -> 
 }
 
 /// The sidecars that run here, with the limits of their jobs.
-fn sidecars(
-    config: &Config,
-    targets: &Targets,
-) -> anyhow::Result<Vec<(Arc<dyn Sidecar>, relais_kit::Config)>> {
-    let mut sidecars: Vec<(Arc<dyn Sidecar>, relais_kit::Config)> = Vec::new();
+fn sidecars(config: &Config, targets: &Targets) -> anyhow::Result<Vec<Limited>> {
+    let mut sidecars: Vec<Limited> = Vec::new();
     if targets.has(Target::Thumbnail) && config.thumbnail.enabled {
         let limits = config.thumbnail.kit.clone();
         sidecars.push((Arc::new(Thumbnails(config.thumbnail.clone())), limits));

@@ -92,7 +92,7 @@ pub(crate) enum KeyCommand {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum SecretsCommand {
-    /// Seal anew, with SECRET_KEY, what was sealed with one of SECRET_KEY_BEFORE.
+    /// Seal anew, with `SECRET_KEY`, what was sealed with one of `SECRET_KEY_BEFORE`.
     Rotate,
 }
 

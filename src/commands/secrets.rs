@@ -1,4 +1,4 @@
-//! `relais secrets rotate`: after SECRET_KEY was changed, seals anew what an earlier one sealed.
+//! `relais secrets rotate`: after `SECRET_KEY` was changed, seals anew what an earlier one sealed.
 //!
 //! What is sealed and kept are the secrets of access keys. A key that is made or rotated elsewhere meanwhile stays as it is.
 

@@ -157,7 +157,7 @@ async fn register(
     let email: Email = sent.email.parse()?;
     let password = Password::chosen(sent.password)?;
     let name = Name::of(sent.name.as_deref())?.map(String::from);
-    auth.attempts.from_address(connection.client.ip())?;
+    auth.attempts.count_address(connection.client.ip())?;
     let hashed_password = auth.passwords.hash(password).await?;
     let new = NewUser { email: email.as_str().to_owned(), hashed_password, name };
     let user = auth.users.create(&new).await?;
@@ -172,8 +172,8 @@ async fn log_in(
 ) -> Result<Json<Welcome>, Refusal> {
     let email: Email = sent.email.parse()?;
     let password = Password::given(sent.password)?;
-    auth.attempts.from_address(connection.client.ip())?;
-    auth.attempts.at_account(&email)?;
+    auth.attempts.count_address(connection.client.ip())?;
+    auth.attempts.count_account(&email)?;
     let known = auth.users.find_by_email(email.as_str()).await?;
     let hash = known.as_ref().map(|user| user.hashed_password.clone());
     let right = auth.passwords.is_right(password, hash).await?;

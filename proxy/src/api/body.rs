@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::problem;
 
-/// A body that is a JSON object, and a `T`. serde_json refuses what is nested deeper than 128 levels.
+/// A body that is a JSON object, and a `T`. `serde_json` refuses what is nested deeper than 128 levels.
 #[derive(Clone, Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 

@@ -1,4 +1,4 @@
-//! A router that knows its routes, so that the OpenAPI document can be held against them.
+//! A router that knows its routes, so that the document of `openapi` can be held against them.
 
 use axum::Router;
 use axum::handler::Handler;

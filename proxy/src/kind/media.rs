@@ -5,7 +5,7 @@ use super::Kind;
 /// Brands of `ftyp` that are pictures rather than sound or film.
 const PICTURE_BRANDS: [&[u8]; 8] = [b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"];
 
-/// First boxes of files that QuickTime wrote before there was `ftyp`.
+/// First boxes of files that `QuickTime` wrote before there was `ftyp`.
 const QUICKTIME_BOXES: [&[u8]; 4] = [b"moov", b"mdat", b"wide", b"skip"];
 
 /// RIFF, and the boxes of ISO base media.

@@ -100,7 +100,7 @@ impl Progress {
     }
 
     pub(super) fn given(&self) {
-        if self.0.load(Ordering::Relaxed) % 2 == 0 {
+        if self.0.load(Ordering::Relaxed).is_multiple_of(2) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -89,7 +89,7 @@ fn users(backend: DbBackend) -> TableCreateStatement {
         .col(boolean("is_verified").default(false))
         .col(timestamp("created_at", backend).not_null().default(Expr::current_timestamp()))
         .col(timestamp("updated_at", backend).not_null().default(Expr::current_timestamp()))
-        .col(&mut timestamp("last_login", backend))
+        .col(timestamp("last_login", backend))
         .col(json_null("favorite_voices").default("[]"))
         .col(json_null("history").default("[]"))
         .col(integer_null("credits"))

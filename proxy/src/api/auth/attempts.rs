@@ -42,12 +42,12 @@ impl Attempts {
     }
 
     /// Counts an attempt from an address.
-    pub(super) fn from_address(&self, address: IpAddr) -> Result<(), TooMany> {
+    pub(super) fn count_address(&self, address: IpAddr) -> Result<(), TooMany> {
         self.addresses.count(&network(address))
     }
 
     /// Counts an attempt at an account, whether there is one or not.
-    pub(super) fn at_account(&self, email: &Email) -> Result<(), TooMany> {
+    pub(super) fn count_account(&self, email: &Email) -> Result<(), TooMany> {
         self.accounts.count(email.as_str())
     }
 }

@@ -161,7 +161,7 @@ fn values_do_not_make_dots_together() {
 #[test]
 fn a_key_is_no_longer_than_s3_allows() {
     let user = token("42", json!({}));
-    let layout = vec!["{n}"; 8].join("/");
+    let layout = ["{n}"; 8].join("/");
     assert_eq!(filled(&layout, &user, json!({ "n": "x".repeat(127) }), None).unwrap().len(), 1023);
     let error = filled(&layout, &user, json!({ "n": "x".repeat(128) }), None).unwrap_err();
     assert!(matches!(error, Unfilled::Key(_)), "{error}");
