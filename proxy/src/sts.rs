@@ -16,8 +16,9 @@ use crate::access::issuers::TokenError;
 use crate::access::policy::Policy;
 use crate::access::temporary::{Grant, Issued};
 use crate::access::token::Token;
+use crate::audit::{Decision, Entry, Via};
 use crate::gateway::Gateway;
-use crate::observe::RequestId;
+use crate::observe::{Connection, RequestId};
 pub(crate) use answer::rfc3339;
 use answer::{Assumed, StsError};
 use request::{AssumeRole, Parameters};
@@ -29,13 +30,18 @@ mod request;
 /// How long credentials live unless a client says otherwise. AWS's default.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 
+/// What the audit log calls it.
+const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
+
 /// Answers what is asked of STS, and leaves everything else to S3.
 pub(crate) async fn sts(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
     if !request::is_for_sts(&request, &gateway.domains) {
         return next.run(request).await;
     }
     let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
-    match assume(&gateway, request).await {
+    let client =
+        request.extensions().get::<Connection>().map(|connection| connection.client.ip().to_string());
+    match assume(&gateway, request, (&id, client.as_deref())).await {
         Ok(assumed) => answer::assumed(&assumed, &id),
         Err(error) => {
             tracing::info!(code = error.code(), "no temporary credentials were issued");
@@ -44,7 +50,11 @@ pub(crate) async fn sts(State(gateway): State<Gateway>, request: Request, next: 
     }
 }
 
-async fn assume(gateway: &Gateway, request: Request) -> Result<Assumed, StsError> {
+async fn assume(
+    gateway: &Gateway,
+    request: Request,
+    (id, client): (&str, Option<&str>),
+) -> Result<Assumed, StsError> {
     let parameters = Parameters::read(request).await?;
     let asked = AssumeRole::parse(&parameters)?;
     let token = gateway.issuers.verify(asked.token).await?;
@@ -52,6 +62,14 @@ async fn assume(gateway: &Gateway, request: Request) -> Result<Assumed, StsError
         Policy::parse_of_role(policy).map_err(|error| StsError::Policy(error.to_string()))?;
     }
     let issued = gateway.lend(&token, asked.lifetime, asked.policy)?;
+    let owner = token.owner();
+    let entry = Entry {
+        request_id: Some(id),
+        issuer: Some(&token.issuer),
+        source_ip: client,
+        ..Entry::new((&owner, Via::Bearer), ACTION, Decision::Allow, "the token is genuine")
+    };
+    gateway.audit.record(entry).await;
     Ok(Assumed::new(issued, &token, &asked))
 }
 

@@ -20,6 +20,7 @@ use super::body::JsonBody;
 use super::caller::Caller;
 use super::routes::Routes;
 use crate::access::token::{OWN_ISSUER, Token};
+use crate::audit::{Decision, Entry, Via};
 use crate::gateway::Gateway;
 use crate::observe::Connection;
 use attempts::Attempts;
@@ -110,6 +111,17 @@ impl Auth {
         Ok(Json(Welcome { access_token: token, token_type: "bearer", user: user.into() }))
     }
 
+    /// Writes down that somebody logged in, or tried to; `who` is empty where nobody has the address.
+    async fn record_login(&self, who: &str, is_right: bool, connection: Connection) {
+        let (decision, reason) = match is_right {
+            true => (Decision::Allow, "the password is right"),
+            false => (Decision::Deny, "the password is wrong, or the user is not active"),
+        };
+        let client = connection.client.ip().to_string();
+        let entry = Entry::new((who, Via::Anonymous), "auth:Login", decision, reason);
+        self.gateway.audit.record(Entry { source_ip: Some(&client), ..entry }).await;
+    }
+
     /// The row of a token's user, as it is now.
     async fn user_of(&self, caller: &Caller) -> Result<UserRow, Refusal> {
         let id = caller.token().and_then(user_id).ok_or(Refusal::NoUser)?;
@@ -177,7 +189,10 @@ async fn log_in(
     let known = auth.users.find_by_email(email.as_str()).await?;
     let hash = known.as_ref().map(|user| user.hashed_password.clone());
     let right = auth.passwords.is_right(password, hash).await?;
-    let Some(user) = known.filter(|user| right && user.is_active) else {
+    let who = known.as_ref().map(|user| user.id.to_string()).unwrap_or_default();
+    let known = known.filter(|user| right && user.is_active);
+    auth.record_login(&who, known.is_some(), connection).await;
+    let Some(user) = known else {
         tracing::info!(client = %connection.client.ip(), "a login was refused");
         return Err(Refusal::WrongCredentials);
     };
