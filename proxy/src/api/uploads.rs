@@ -10,7 +10,6 @@ use std::sync::Arc;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, FromRef, Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::SecondsFormat;
 use http::header::CACHE_CONTROL;
@@ -19,6 +18,7 @@ use relais_model::ByteSize;
 use serde_json::{Value, json};
 
 use super::caller::Caller;
+use super::routes::Routes;
 use crate::access::context::Facts;
 use crate::access::decide::Question;
 use crate::access::session::{Asker, Session};
@@ -77,10 +77,11 @@ impl FromRef<Arc<Uploads>> for Gateway {
 
 /// `POST /api/uploads/{profile}`, and `GET /api/uploads/{profile}/{upload_id}` for who comes back to a large upload.
 pub fn uploads(uploads: Uploads) -> Router {
-    Router::new()
-        .route("/api/uploads/{profile}", post(begin).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
-        .route("/api/uploads/{profile}/{upload_id}", get(resume))
-        .with_state(Arc::new(uploads))
+    routes().router().layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(Arc::new(uploads))
+}
+
+pub(super) fn routes() -> Routes<Arc<Uploads>> {
+    Routes::new().post("/api/uploads/{profile}", begin).get("/api/uploads/{profile}/{upload_id}", resume)
 }
 
 /// Who asks, for what, with what is known of both.

@@ -5,11 +5,7 @@ use serde_json::Value;
 
 use super::DOCUMENT;
 use crate::api::routes::Routes;
-use crate::api::{auth, credentials, erase, open_routes, transcribe};
-
-/// Routes of parts whose routers are not made with `Routes`: method and path as in the document.
-const ELSEWHERE: [(&str, &str); 2] =
-    [("POST", "/api/uploads/{profile}"), ("GET", "/api/uploads/{profile}/{upload_id}")];
+use crate::api::{auth, credentials, erase, open_routes, transcribe, uploads};
 
 fn document() -> Value {
     serde_json::from_str(DOCUMENT).unwrap()
@@ -28,7 +24,7 @@ fn the_document_has_every_route_and_no_other() {
     served.extend(listed(&credentials::routes()));
     served.extend(listed(&erase::routes()));
     served.extend(listed(&transcribe::routes()));
-    served.extend(ELSEWHERE.map(|(method, path)| (method.to_owned(), path.to_owned())));
+    served.extend(listed(&uploads::routes()));
     let document = document();
     let paths = document["paths"].as_object().unwrap();
     let of_path = |(path, operations): (&String, &Value)| {
