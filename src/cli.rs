@@ -253,6 +253,16 @@ pub(crate) enum TokenCommand {
         #[arg(long, default_value = "1h")]
         ttl: String,
     },
+    /// Let tokens no longer be taken, nor what STS gave for them: on every instance within 5 seconds.
+    #[command(group = clap::ArgGroup::new("what").required(true))]
+    Revoke {
+        /// Everything that was issued to this owner until now: a subject of relais's own, or ISSUER:SUBJECT.
+        #[arg(long, group = "what")]
+        owner: Option<String>,
+        /// One token, by the name of its issuer and its claim `jti`.
+        #[arg(long, group = "what", value_name = "ISSUER:JTI")]
+        id: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]

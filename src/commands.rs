@@ -61,7 +61,7 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
         }
         Command::Credentials(_) => credentials::print_pair(&config)?,
         Command::Presign(arguments) => runtime.block_on(presign::run(&config, &arguments))?,
-        Command::Token(command) => token::run(&config, command)?,
+        Command::Token(command) => runtime.block_on(token::run(&config, command))?,
         Command::Model(ModelCommand::List) | Command::Worker { .. } => {}
     }
     Ok(ExitCode::SUCCESS)

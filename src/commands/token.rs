@@ -4,19 +4,48 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::Utc;
+use relais_catalog::{Revocation, RevocationKind};
 use relais_proxy::mint_token;
 
 use crate::cli::TokenCommand;
 use crate::config::Config;
-use crate::keys;
+use crate::{keys, serve};
 
 /// Claims that relais puts in itself.
 const OWN_CLAIMS: [&str; 5] = ["sub", "iss", "aud", "iat", "exp"];
 
-pub(super) fn run(config: &Config, command: TokenCommand) -> anyhow::Result<()> {
-    let TokenCommand::Mint { sub, claims, ttl } = command;
+pub(super) async fn run(config: &Config, command: TokenCommand) -> anyhow::Result<()> {
+    match command {
+        TokenCommand::Mint { sub, claims, ttl } => mint(config, sub, &claims, &ttl),
+        TokenCommand::Revoke { owner: Some(owner), .. } => {
+            revoke(config, RevocationKind::Subject, owner).await
+        }
+        TokenCommand::Revoke { id, .. } => {
+            let id = id.filter(|id| id.contains(':')).context("--id: it must be ISSUER:JTI")?;
+            revoke(config, RevocationKind::Token, id).await
+        }
+    }
+}
+
+async fn revoke(config: &Config, kind: RevocationKind, value: String) -> anyhow::Result<()> {
+    let catalog = serve::connect(config).await?;
+    catalog.migrate().await?;
+    let revocation = Revocation {
+        kind,
+        value: value.clone(),
+        revoked_at: Utc::now(),
+        expires_at: None, // How long the token lives is not known here.
+        reason: Some("relais token revoke".to_owned()),
+    };
+    catalog.revocations().add(&revocation).await?;
+    catalog.close().await?;
+    println!("{value} is revoked, on every instance within 5 seconds");
+    Ok(())
+}
+
+fn mint(config: &Config, sub: String, claims: &[String], ttl: &str) -> anyhow::Result<()> {
     let mut all = serde_json::Map::new();
-    for claim in &claims {
+    for claim in claims {
         let (name, value) =
             claim.split_once('=').with_context(|| format!("--claim {claim}: it must be NAME=VALUE"))?;
         if OWN_CLAIMS.contains(&name) {
@@ -28,7 +57,7 @@ pub(super) fn run(config: &Config, command: TokenCommand) -> anyhow::Result<()> 
         all.insert(name.to_owned(), value);
     }
     all.insert("sub".to_owned(), sub.into());
-    let end = Utc::now().checked_add_signed(chrono::Duration::from_std(duration(&ttl)?)?);
+    let end = Utc::now().checked_add_signed(chrono::Duration::from_std(duration(ttl)?)?);
     let end = end.with_context(|| format!("--ttl {ttl}: it is too long"))?;
     let keyring = keys::keyring(config, false)?;
     let token = mint_token(&keyring, all, end).context("the token cannot be signed")?;
