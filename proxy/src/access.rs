@@ -38,6 +38,7 @@ mod identify;
 pub(crate) mod issuers;
 pub(crate) mod judge;
 pub(crate) mod keys;
+mod of_accounts;
 pub(crate) mod policy;
 mod record;
 pub(crate) mod revoked;
@@ -85,10 +86,6 @@ pub(crate) struct Access {
 /// Operations that are asked when their body was read: a form names its key there, a bulk deletion its keys.
 const ASKED_LATER: [&str; 2] = ["PostObject", "DeleteObjects"];
 
-/// Operations of an account rather than of a bucket that is there, and what policies call them.
-const OF_ACCOUNTS: [(&str, &str); 2] =
-    [("CreateBucket", "s3:CreateBucket"), ("ListBuckets", "s3:ListAllMyBuckets")];
-
 #[async_trait::async_trait]
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
@@ -100,9 +97,9 @@ impl S3Access for Access {
         let context = &*context;
         let facts = Facts::new(context.headers(), context.uri(), connection, &asker);
         let operation = context.s3_op().name();
-        if let Some((_, action)) = OF_ACCOUNTS.iter().find(|(known, _)| *known == operation) {
+        if let Some(action) = of_accounts::action_of(operation) {
             let bucket = context.s3_path().get_bucket_name().unwrap_or_default();
-            return self.gateway.authorise_account(&asker, action, bucket, facts);
+            return self.gateway.authorise_account(&asker, (operation, action), bucket, facts).await;
         }
         let (bucket, key) = match context.s3_path() {
             S3Path::Root => return Err(s3_error!(AccessDenied, "Access Denied")),

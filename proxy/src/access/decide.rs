@@ -15,6 +15,7 @@ use super::action::{Action, Scope};
 use super::context::{Facts, Tags};
 use super::judge::{Judgement, OfBucket, Reason, judge};
 use super::policy::{Asked, Principal};
+use super::record::Recorded;
 use super::rules::Rules;
 use super::session::Asker;
 use crate::background::settle;
@@ -51,8 +52,14 @@ impl Gateway {
             true => Decision::Allowed(Reason::Unlimited),
             false => self.decide(question, &self.rules(question.bucket).await?).await?,
         };
-        self.record(question, &Action::of(question.operation, question.version.is_some()).name, &decision)
-            .await;
+        let action = Action::of(question.operation, question.version.is_some());
+        let recorded = Recorded {
+            bucket: question.bucket.name.as_str(),
+            key: question.key,
+            version: question.version,
+            source_ip: question.facts.source_ip(),
+        };
+        self.record(question.asker, &action.name, recorded, &decision).await;
         let reason = match decision {
             Decision::Allowed(_) => return Ok(()),
             Decision::Refused(reason) => reason,
@@ -67,29 +74,6 @@ impl Gateway {
             %reason,
             "refused"
         );
-        Err(s3_error!(AccessDenied, "Access Denied"))
-    }
-
-    /// Refuses what is of no bucket, or of one that is not there yet: accounts may, and holders of tokens as their policies say.
-    pub(crate) fn authorise_account(
-        &self,
-        asker: &Asker,
-        action: &str,
-        bucket: &str,
-        facts: Facts<'_>,
-    ) -> S3Result<()> {
-        let Asker { identity, session, .. } = asker;
-        let context = |name: &str| facts.values(name, &Tags::new());
-        let principal = principal(identity);
-        let asked = Asked { principal, action, bucket, key: None, context: &context };
-        let allowed = match session {
-            Some(session) => matches!(judge(Some(session), None, &asked), Judgement::Allowed(_)),
-            None => *identity != Identity::Anonymous,
-        };
-        if allowed {
-            return Ok(());
-        }
-        tracing::info!(principal = identity.principal(), action, "refused");
         Err(s3_error!(AccessDenied, "Access Denied"))
     }
 
@@ -275,7 +259,7 @@ impl Gateway {
 }
 
 /// The root key and relais's own parts are not asked.
-fn is_unlimited(identity: &Identity) -> bool {
+pub(super) fn is_unlimited(identity: &Identity) -> bool {
     matches!(identity, Identity::Root | Identity::Service(_))
 }
 
@@ -291,7 +275,7 @@ fn account(identity: &Identity) -> Option<&str> {
     }
 }
 
-fn principal(identity: &Identity) -> Principal<'_> {
+pub(super) fn principal(identity: &Identity) -> Principal<'_> {
     account(identity).map_or(Principal::Anonymous, Principal::Account)
 }
 

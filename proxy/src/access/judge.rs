@@ -28,6 +28,8 @@ pub(crate) enum Reason {
     OutsideSession,
     /// `public_read` of the configuration.
     PublicRead,
+    /// Every account may.
+    IsAccount,
     /// The bucket is theirs.
     OwnsBucket,
     /// The ACL of the bucket.
@@ -102,6 +104,7 @@ impl fmt::Display for Reason {
             Self::Statement { of, statement } => write!(f, "{of}: {statement}"),
             Self::OutsideSession => f.write_str("the session policy does not allow it"),
             Self::PublicRead => f.write_str("public_read of the configuration"),
+            Self::IsAccount => f.write_str("every account may"),
             Self::OwnsBucket => f.write_str("the bucket is theirs"),
             Self::BucketAcl => f.write_str("the ACL of the bucket"),
             Self::ObjectAcl => f.write_str("the object is theirs, or its ACL gives it"),

@@ -2,18 +2,32 @@
 
 use relais_model::Identity;
 
-use super::decide::{Decision, Question};
+use super::decide::Decision;
 use super::session::{Asker, Via};
 use crate::audit::{self, Entry};
 use crate::gateway::Gateway;
 
+/// What was asked for, and from where.
+pub(super) struct Recorded<'a> {
+    /// Empty where it is about no bucket.
+    pub(super) bucket: &'a str,
+    pub(super) key: Option<&'a str>,
+    pub(super) version: Option<&'a str>,
+    pub(super) source_ip: Option<String>,
+}
+
 impl Gateway {
     /// Writes down who asked for what, and why it was allowed or refused.
-    pub(crate) async fn record(&self, question: &Question<'_>, action: &str, decision: &Decision) {
+    pub(super) async fn record(
+        &self,
+        asker: &Asker,
+        action: &str,
+        recorded: Recorded<'_>,
+        decision: &Decision,
+    ) {
         if !self.audit.is_on() {
             return;
         }
-        let asker = question.asker;
         let (decision, reason) = match decision {
             Decision::Allowed(reason) => (audit::Decision::Allow, reason),
             Decision::Refused(reason) => (audit::Decision::Deny, reason),
@@ -23,15 +37,14 @@ impl Gateway {
         let roles = session.map(|session| session.roles.iter().map(|role| role.name.as_str()).collect());
         let roles: Vec<&str> = roles.unwrap_or_default();
         let (reason, request_id) = (reason.to_string(), asker.request_id.map(|id| id.to_string()));
-        let source_ip = question.facts.source_ip();
         let entry = Entry {
             request_id: request_id.as_deref(),
             issuer: token.map(|token| token.issuer.as_str()),
             roles: &roles,
-            bucket: Some(question.bucket.name.as_str()),
-            key: question.key,
-            version: question.version,
-            source_ip: source_ip.as_deref(),
+            bucket: Some(recorded.bucket).filter(|bucket| !bucket.is_empty()),
+            key: recorded.key,
+            version: recorded.version,
+            source_ip: recorded.source_ip.as_deref(),
             ..Entry::new((asker.identity.principal(), via(asker)), action, decision, &reason)
         };
         self.audit.record(entry).await;
