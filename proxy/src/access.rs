@@ -86,6 +86,11 @@ pub(crate) struct Access {
 /// Operations that are asked when their body was read: a form names its key there, a bulk deletion its keys.
 const ASKED_LATER: [&str; 2] = ["PostObject", "DeleteObjects"];
 
+/// Operations whose body names a bucket as the store calls it, and where the store writes with its own rights: for the root key
+/// alone, or one account could have another's bucket written to. `PutBucketLogging` is asked where its target is known.
+const NAMING_BUCKETS_OF_STORES: [&str; 3] =
+    ["PutBucketReplication", "PutBucketInventoryConfiguration", "PutBucketAnalyticsConfiguration"];
+
 #[async_trait::async_trait]
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
@@ -97,6 +102,9 @@ impl S3Access for Access {
         let context = &*context;
         let facts = Facts::new(context.headers(), context.uri(), connection, &asker);
         let operation = context.s3_op().name();
+        if NAMING_BUCKETS_OF_STORES.contains(&operation) && asker.identity != Identity::Root {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
         if let Some(action) = of_accounts::action_of(operation) {
             let bucket = context.s3_path().get_bucket_name().unwrap_or_default();
             return self.gateway.authorise_account(&asker, (operation, action), bucket, facts).await;
@@ -162,7 +170,8 @@ impl Access {
         if self.gateway.rules(bucket).await?.owner.as_bytes() == expected.as_bytes() {
             return Ok(());
         }
-        Err(s3_error!(AccessDenied, "the bucket belongs to another account than the request expects"))
+        // In the words of every refusal: this is asked before anything else, and is no way to find out whose a bucket is.
+        Err(s3_error!(AccessDenied, "Access Denied"))
     }
 
     /// What is copied has to be readable.

@@ -170,6 +170,8 @@ impl Gateway {
         }
         let who = account.map_or(Who::Anonymous, Who::Account);
         let (given, reason) = match action.grant {
+            // Versions are gone for good: for the bucket's owner alone, as in "Mapping of ACL permissions" of the user guide.
+            Some((Scope::Bucket, _)) if action.name == "s3:DeleteObjectVersion" => (false, Reason::Nothing),
             Some((Scope::Bucket, permission)) => {
                 (granted(rules, &rules.acl(), who, permission), Reason::BucketAcl)
             }

@@ -3,10 +3,11 @@
 use s3s::dto::{
     GetBucketLoggingInput, GetBucketLoggingOutput, PutBucketLoggingInput, PutBucketLoggingOutput,
 };
-use s3s::{S3Request, S3Response, S3Result};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::replicas::at;
-use crate::gateway::Gateway;
+use crate::access::rules::ROOT;
+use crate::gateway::{Gateway, requester};
 use crate::placement::Place;
 
 impl Gateway {
@@ -30,9 +31,19 @@ impl Gateway {
         &self,
         asked: S3Request<PutBucketLoggingInput>,
     ) -> S3Result<S3Response<PutBucketLoggingOutput>> {
+        let is_root = requester(&asked).principal == ROOT;
         let (bucket, input) = (self.bucket(&asked.input.bucket)?, asked.input);
         let wanted = input.bucket_logging_status.logging_enabled.as_ref();
         let target = wanted.map(|wanted| self.bucket(&wanted.target_bucket)).transpose()?;
+        if let (Some(target), false) = (&target, is_root) {
+            // The store would write there with its own rights.
+            if self.rules(target).await?.owner != self.rules(&bucket).await?.owner {
+                return Err(s3_error!(
+                    InvalidTargetBucketForLogging,
+                    "the bucket for the logs belongs to somebody else than the bucket to be logged"
+                ));
+            }
+        }
         let write = move |place: Place| {
             let mut input = input.clone();
             if let (Some(target), Some(wanted)) = (&target, &mut input.bucket_logging_status.logging_enabled)

@@ -133,7 +133,9 @@ fn session_name(parameters: &Parameters) -> Result<&str, StsError> {
 }
 
 fn policy(parameters: &Parameters) -> Result<Option<&str>, StsError> {
-    match parameters.value("Policy") {
+    // An empty one is a mistake, too, and must not give more than was meant.
+    let sent = parameters.0.iter().find(|(known, _)| known == "Policy");
+    match sent.map(|(_, value)| value.as_str()) {
         Some(policy) if policy.chars().count() > POLICY_LENGTH_MAX => {
             Err(StsError::PolicyTooLarge(POLICY_LENGTH_MAX))
         }
