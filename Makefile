@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test s3-tests check bench fmt clean build-packages test-packages bench-packages clients
+.PHONY: help build run test s3-tests check check-long bench fmt clean build-packages test-packages bench-packages clients
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # whisper.cpp: the bindings that its crate ships (generating them needs libclang), and no instructions that only this machine has.
@@ -22,6 +22,12 @@ VENV := .venv
 JAVASCRIPT := tests/clients/javascript
 S3S_E2E_VERSION := 0.17.0
 S3S_E2E := target/tools/s3s-e2e-$(S3S_E2E_VERSION)
+CARGO_FUZZ_VERSION := 0.13.2
+CARGO_FUZZ := target/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)
+FUZZ_SECONDS := 60
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/fuzz_targets/*.rs))
+# An input that takes longer, in seconds, is a failure: everything that is fuzzed reads a few KiB and waits for nothing.
+FUZZ_INPUT_SECONDS_MAX := 10
 SUITE_VENV := .venv-s3-tests
 
 # Installs those of the named Debian packages that are missing. Servers are used as programs: nothing depends on Debian's services.
@@ -38,7 +44,7 @@ fi
 endef
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
 
 build: build-packages ## build target/release/relais
 	cargo build --release --package relais --locked $(CARGO_FLAGS)
@@ -68,6 +74,19 @@ check: build-packages ## formatting, lints, documentation, unit tests
 	cargo clippy --workspace --all-targets --locked $(CARGO_FLAGS) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked $(CARGO_FLAGS)
 	cargo test --workspace --lib --bins --locked $(CARGO_FLAGS)
+
+# FUZZ_SECONDS: for how long each, FUZZ_TARGETS: which. What they find is kept in target/fuzz; a crash ends with its input's path.
+check-long: build-packages $(CARGO_FUZZ) ## fuzz everything that reads what nobody vouches for, a minute each
+	@for target in $(FUZZ_TARGETS); do \
+	    echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+	    mkdir -p target/fuzz/corpus/$$target target/fuzz/crashes/$$target; \
+	    dictionary=$$(ls tests/fuzz/$$target.dict 2>/dev/null || true); \
+	    CARGO=$$(command -v cargo) PATH="$(abspath tests/fuzz/bin):$$PATH" \
+	        target/tools/bin/cargo-fuzz fuzz run --dev --sanitizer none --fuzz-dir tests/fuzz --target-dir target/fuzz $$target \
+	        target/fuzz/corpus/$$target tests/fuzz/corpus/$$target -- \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=$(FUZZ_INPUT_SECONDS_MAX) -print_final_stats=1 \
+	        -artifact_prefix=$(CURDIR)/target/fuzz/crashes/$$target/ $${dictionary:+-dict=$$dictionary}; \
+	done
 
 # Both in one build, so that they share their dependencies. BENCH_FLAGS: --quick, or --write FILE for the tables.
 bench: build-packages bench-packages ## speed as ratios against nginx and a plain s3s-aws proxy
@@ -100,6 +119,11 @@ clients: $(VENV)/installed $(JAVASCRIPT)/node_modules/.package-lock.json $(S3S_E
 
 $(JAVASCRIPT)/node_modules/.package-lock.json: $(JAVASCRIPT)/package-lock.json | $(VENV)/installed
 	cd $(JAVASCRIPT) && PATH="$(abspath $(VENV))/bin:$$PATH" npm ci --no-progress
+	touch $@
+
+$(CARGO_FUZZ): | build-packages
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug --locked $(CARGO_FLAGS) --root target/tools --target-dir target/tools/build cargo-fuzz@$(CARGO_FUZZ_VERSION)
+	rm -rf target/tools/build
 	touch $@
 
 # A program of its own, with its own versions of what it uses: built once, in a few minutes.

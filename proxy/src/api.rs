@@ -28,7 +28,7 @@ mod erase;
 mod openapi;
 mod routes;
 mod transcribe;
-mod uploads;
+pub(crate) mod uploads;
 
 pub use auth::{AccountsConfig, Auth, accounts};
 pub use credentials::credentials;

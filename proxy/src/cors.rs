@@ -89,7 +89,7 @@ async fn rules(gateway: &Gateway, bucket: Option<Arc<Bucket>>) -> Vec<CorsRule> 
     }
 }
 
-fn applies(rule: &CorsRule, origin: &str, method: &str, asked_headers: &str) -> bool {
+pub(crate) fn applies(rule: &CorsRule, origin: &str, method: &str, asked_headers: &str) -> bool {
     let mut asked = asked_headers.split(',').map(str::trim).filter(|header| !header.is_empty());
     rule.allowed_origins.iter().any(|pattern| matches(pattern, origin))
         && rule.allowed_methods.iter().any(|allowed| allowed == method)
@@ -107,7 +107,13 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-fn allow(rule: &CorsRule, origin: &str, asked_headers: &str, preflight: bool, headers: &mut HeaderMap) {
+pub(crate) fn allow(
+    rule: &CorsRule,
+    origin: &str,
+    asked_headers: &str,
+    preflight: bool,
+    headers: &mut HeaderMap,
+) {
     let mut set = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);

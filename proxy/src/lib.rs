@@ -16,6 +16,8 @@ mod cors;
 pub mod erase;
 mod error;
 mod front;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gateway;
 mod keyring;
 mod kind;

@@ -70,7 +70,7 @@ async fn without_values(response: Response) -> Response {
 }
 
 /// Reads until the file begins, or the limit is reached, or the body ends or breaks off; and gives back what it has not read.
-async fn head(body: Body) -> (Bytes, Body) {
+pub(crate) async fn head(body: Body) -> (Bytes, Body) {
     let mut head = Vec::new();
     let mut found = false;
     let mut stream = body.into_data_stream();
@@ -97,7 +97,7 @@ fn has_file(head: &[u8]) -> bool {
     FILE_NAMES.iter().any(|name| head.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name)))
 }
 
-async fn token(head: &Bytes, boundary: &str) -> Option<String> {
+pub(crate) async fn token(head: &Bytes, boundary: &str) -> Option<String> {
     let stream = futures::stream::iter([Ok::<_, std::io::Error>(head.clone())]);
     let mut form = multer::Multipart::new(stream, boundary);
     while let Ok(Some(field)) = form.next_field().await {

@@ -35,7 +35,7 @@ use slot::{Asked, ContentType, Method, Slot};
 
 mod credentials;
 mod form;
-mod layout;
+pub(crate) mod layout;
 mod multipart;
 mod plan;
 pub(super) mod presign;
