@@ -16,6 +16,7 @@ KEYS = {
     "S3_BUCKET_NAME": ("data/file.xlsx", "application/octet-stream"),
     "AWS_BUCKET_NAME": ("clothing/7/9/shirt.txt", "text/plain"),
 }
+KEPT = b"OggS kept"  # Where the voice messages are kept, bytes must begin as the type says.
 
 
 def variables(example):
@@ -67,11 +68,11 @@ def test_example_starts_and_keeps_objects_where_it_says(example, start_example, 
     key, content_type = KEYS.get(name, ("note.txt", "text/plain"))
     s3 = relais.client()
     ensure_bucket(s3, bucket)
-    s3.put_object(Bucket=bucket, Key=key, Body=b"kept", ContentType=content_type)
-    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"kept"
+    s3.put_object(Bucket=bucket, Key=key, Body=KEPT, ContentType=content_type)
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == KEPT
     if name:
         cloud = boto3_client(moto_http.url, moto_http.access_key, moto_http.secret_key)
-        assert cloud.get_object(Bucket=bucket, Key=key)["Body"].read() == b"kept"
+        assert cloud.get_object(Bucket=bucket, Key=key)["Body"].read() == KEPT
     if given.get("DATABASE_URL", "").startswith("postgres"):
         with psycopg.connect(postgres.url(example.name)) as connection:
             assert connection.execute("SELECT count(*) FROM objects").fetchone() == (1,)

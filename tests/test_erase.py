@@ -145,7 +145,7 @@ def test_the_route_is_for_the_user_and_for_administrators(wardrobe):
         assert refusal.status_code == 403 and refusal.headers["content-type"] == "application/problem+json"
     for id in ("root", "relais", "anonymous", "%2e%2e", "42%2F", "42%0A"):
         answer = erase(wardrobe, id, {"sub": requests.utils.unquote(id)})
-        assert answer.status_code in (400, 404), id
+        assert answer.status_code in (400, 401, 404), id  # 401: no token is taken whose subject is a name of relais
     assert state_of(wardrobe, "42") == before
 
     report = erase(wardrobe, "42", {"sub": "42"})
