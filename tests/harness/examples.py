@@ -1,4 +1,4 @@
-"""The example configurations, started as the five systems would start them: with the variables that they have already."""
+"""The example configurations, started as the five systems would start them: with variables that they have already."""
 
 from pathlib import Path
 
