@@ -8,12 +8,14 @@ import pytest
 
 from harness.clients import boto3_client, ensure_bucket
 from harness.examples import EXAMPLES, variables
+from harness.media import SAMPLES
 
 BUCKET_VARIABLES = ("DO_SPACES_BUCKET", "S3_BUCKET_NAME", "AWS_BUCKET_NAME")
-KEYS = {
-    "DO_SPACES_BUCKET": ("audio/whatsapp/7/2026/01/0b9c1f9e.ogg", "audio/ogg"),
-    "S3_BUCKET_NAME": ("data/file.xlsx", "application/octet-stream"),
-    "AWS_BUCKET_NAME": ("clothing/7/9/shirt.txt", "text/plain"),
+VOICE_NOTE = (SAMPLES / "en-three-eight-nine.ogg").read_bytes()  # Its bucket looks at what the bytes are.
+OBJECTS = {
+    "DO_SPACES_BUCKET": ("audio/whatsapp/7/2026/01/0b9c1f9e.ogg", "audio/ogg", VOICE_NOTE),
+    "S3_BUCKET_NAME": ("data/file.xlsx", "application/octet-stream", b"kept"),
+    "AWS_BUCKET_NAME": ("clothing/7/9/shirt.txt", "text/plain", b"kept"),
 }
 
 
@@ -30,14 +32,14 @@ def test_example_starts_and_keeps_objects_where_it_says(example, start_example, 
     given = variables(example)
     name = next((name for name in BUCKET_VARIABLES if name in given), None)
     bucket = given[name] if name else "media"
-    key, content_type = KEYS.get(name, ("note.txt", "text/plain"))
+    key, content_type, body = OBJECTS.get(name, ("note.txt", "text/plain", b"kept"))
     s3 = relais.client()
     ensure_bucket(s3, bucket)
-    s3.put_object(Bucket=bucket, Key=key, Body=b"kept", ContentType=content_type)
-    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"kept"
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body
     if name:
         cloud = boto3_client(moto_http.url, moto_http.access_key, moto_http.secret_key)
-        assert cloud.get_object(Bucket=bucket, Key=key)["Body"].read() == b"kept"
+        assert cloud.get_object(Bucket=bucket, Key=key)["Body"].read() == body
     if given.get("DATABASE_URL", "").startswith("postgres"):
         with psycopg.connect(postgres.url(example.name)) as connection:
             assert connection.execute("SELECT count(*) FROM objects").fetchone() == (1,)
