@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from harness import canary, configuration, replicas
+from harness import canary, configuration, examples, replicas
 from harness.accounts import ALICE, BOB, anonymous
 from harness.certificates import make_certificate
 from harness.relais import starter
@@ -70,6 +70,23 @@ def start_relais(tmp_path):
     """Starts a relais that ends with the test; its end must be clean."""
     with starter(tmp_path) as start:
         yield start
+
+
+@pytest.fixture
+def start_example(start_relais, moto_http, postgres, redis_server, tmp_path):
+    """Starts one or several examples as one relais, with their own variables; `more` are further ones."""
+    moto_http.reset()
+
+    def start(*chosen, **more):
+        given = {}
+        for example in chosen:
+            given |= examples.variables(example)
+        redis, database = redis_server.url, lambda: postgres.new_database("-".join(one.name for one in chosen))
+        environment = examples.environment(given, moto_http, tmp_path, redis, database) | more
+        config = examples.together(tmp_path / "example.toml", *chosen)
+        return start_relais(config=config, environment=environment)
+
+    return start
 
 
 @pytest.fixture(scope="module")
