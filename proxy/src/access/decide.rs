@@ -170,8 +170,12 @@ impl Gateway {
         }
         let who = account.map_or(Who::Anonymous, Who::Account);
         let (given, reason) = match action.grant {
-            // Versions are gone for good: for the bucket's owner alone, as in "Mapping of ACL permissions" of the user guide.
-            Some((Scope::Bucket, _)) if action.name == "s3:DeleteObjectVersion" => (false, Reason::Nothing),
+            // Versions are gone for good: those of others are for the bucket's owner alone.
+            Some((Scope::Bucket, _))
+                if action.name == "s3:DeleteObjectVersion" && !self.owns_version(question, rules).await? =>
+            {
+                (false, Reason::Nothing)
+            }
             Some((Scope::Bucket, permission)) => {
                 (granted(rules, &rules.acl(), who, permission), Reason::BucketAcl)
             }
@@ -207,6 +211,12 @@ impl Gateway {
             OfBucket { policy, gives: !restricted || owns_bucket }
         });
         Ok(judge(question.asker.session.as_deref(), of_bucket, &asked))
+    }
+
+    async fn owns_version(&self, question: &Question<'_>, rules: &Rules) -> S3Result<bool> {
+        let (Some(account), Some(text)) = (rights(question), question.key) else { return Ok(false) };
+        let acl = self.acl_of(question.bucket, rules, &key(text)?, question.version).await?;
+        Ok(acl.owner == account)
     }
 
     /// Objects may belong to others than their bucket does.
