@@ -45,6 +45,7 @@ pub(crate) mod revoked;
 pub(crate) mod roles;
 pub(crate) mod rules;
 pub(crate) mod session;
+mod signed;
 pub(crate) mod simulate;
 pub(crate) mod temporary;
 pub(crate) mod token;
@@ -151,6 +152,9 @@ impl Access {
         let bearer = extensions.remove::<Bearer>().map(|Bearer(session)| session);
         let form_token = extensions.remove::<FormToken>();
         let access_key = context.credentials().map(|credentials| credentials.access_key.clone());
+        if access_key.is_some() {
+            signed::check(context.headers(), context.uri())?;
+        }
         if access_key.as_ref() == Some(&self.root.access_key) {
             return Ok(Asker::new(Identity::Root, None));
         }
