@@ -97,8 +97,16 @@ async fn dated(mut request: Request, next: Next) -> Response {
 }
 
 async fn answer(s3: &S3Service, request: Request) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let controls = percent_encoding::percent_decode_str(query).any(|byte| byte.is_ascii_control());
     match s3.call(request.map(s3s::Body::http_body_unsync)).await {
         Ok(response) => response.map(Body::new),
+        // The one thing that s3s cannot answer to: an error that repeats what XML cannot show.
+        Err(_) if controls => refusal(
+            StatusCode::BAD_REQUEST,
+            "InvalidArgument",
+            "the query has control characters where there is no place for them",
+        ),
         Err(error) => {
             tracing::error!(%error, "the S3 service failed");
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "relais failed; its log says why")
