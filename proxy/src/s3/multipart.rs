@@ -270,6 +270,7 @@ impl Gateway {
             checksum_algorithm: details.checksum_algorithm.map(Into::into),
             checksum_type: details.checksum_type.map(Into::into),
             initiator: Some(Initiator { display_name: initiator.display_name, id: initiator.id }),
+            key: Some(shown(asked.input.key)),
             owner: Some(owner),
             upload_id: Some(asked.input.upload_id),
             ..listed
