@@ -33,6 +33,7 @@ pub(crate) mod bearer;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod decide;
+pub(crate) mod document;
 pub(crate) mod form;
 mod identify;
 pub(crate) mod issuers;
@@ -106,6 +107,7 @@ impl S3Access for Access {
         if NAMING_BUCKETS_OF_STORES.contains(&operation) && asker.identity != Identity::Root {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
+        document::check(operation, facts.headers)?;
         if let Some(action) = of_accounts::action_of(operation) {
             let bucket = context.s3_path().get_bucket_name().unwrap_or_default();
             return self.gateway.authorise_account(&asker, (operation, action), bucket, facts).await;
