@@ -157,7 +157,7 @@ impl Access {
         if access_key.is_some() {
             signed::check(context.headers(), context.uri())?;
         }
-        if access_key.as_ref() == Some(&self.root.access_key) {
+        if access_key.as_ref() == Some(&self.root.access_key) && bearer.is_none() {
             return Ok(Asker::new(Identity::Root, None));
         }
         let evidence = Evidence {
