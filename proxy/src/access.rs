@@ -33,6 +33,7 @@ pub(crate) mod bearer;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod decide;
+pub(crate) mod document;
 pub(crate) mod form;
 mod identify;
 pub(crate) mod issuers;
@@ -45,6 +46,7 @@ pub(crate) mod revoked;
 pub(crate) mod roles;
 pub(crate) mod rules;
 pub(crate) mod session;
+mod signed;
 pub(crate) mod simulate;
 pub(crate) mod temporary;
 pub(crate) mod token;
@@ -105,6 +107,7 @@ impl S3Access for Access {
         if NAMING_BUCKETS_OF_STORES.contains(&operation) && asker.identity != Identity::Root {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
+        document::check(operation, facts.headers)?;
         if let Some(action) = of_accounts::action_of(operation) {
             let bucket = context.s3_path().get_bucket_name().unwrap_or_default();
             return self.gateway.authorise_account(&asker, (operation, action), bucket, facts).await;
@@ -151,7 +154,10 @@ impl Access {
         let bearer = extensions.remove::<Bearer>().map(|Bearer(session)| session);
         let form_token = extensions.remove::<FormToken>();
         let access_key = context.credentials().map(|credentials| credentials.access_key.clone());
-        if access_key.as_ref() == Some(&self.root.access_key) {
+        if access_key.is_some() {
+            signed::check(context.headers(), context.uri())?;
+        }
+        if access_key.as_ref() == Some(&self.root.access_key) && bearer.is_none() {
             return Ok(Asker::new(Identity::Root, None));
         }
         let evidence = Evidence {

@@ -19,6 +19,8 @@ pub(crate) struct Verifier {
     expected: Checksum,
     content_md5: Option<(Vec<u8>, Md5)>,
     trailers: Option<TrailingHeaders>,
+    /// The checksums that the request said would come behind the body.
+    announced: Vec<&'static str>,
 }
 
 /// One row an algorithm: its header, its field, its hasher. The table that everything below is made from.
@@ -115,11 +117,19 @@ impl Verifier {
         trailers: Option<TrailingHeaders>,
     ) -> Result<Self, GatewayError> {
         let content_md5 = content_md5.map(decode_md5).transpose()?.map(|digest| (digest, Md5::new()));
-        let mut verifier = Self { hasher: ChecksumHasher::default(), expected, content_md5, trailers };
+        let mut verifier = Self {
+            hasher: ChecksumHasher::default(),
+            expected,
+            content_md5,
+            trailers,
+            announced: Vec::new(),
+        };
         verifier.enable_expected()?;
         let announced = headers.get_all("x-amz-trailer").iter().filter_map(|value| value.to_str().ok());
         for header in announced.flat_map(|list| list.split(',')) {
-            verifier.enable(header.trim().to_ascii_lowercase().as_str());
+            let header = header.trim().to_ascii_lowercase();
+            verifier.enable(&header);
+            verifier.announced.extend(HEADERS.iter().find(|known| **known == header));
         }
         Ok(verifier)
     }
@@ -134,7 +144,12 @@ impl Verifier {
 
     /// Compares, once the body was read to its end. Gives back the checksums to answer with.
     pub(crate) fn finish(mut self) -> Result<Checksum, GatewayError> {
-        for (header, value) in self.trailers.take().and_then(|trailers| trailers.take()).iter().flatten() {
+        let trailers = self.trailers.take().and_then(|trailers| trailers.take()).unwrap_or_default();
+        // A body that was cut right before its trailer is whole only by its length.
+        if self.announced.iter().any(|announced| !trailers.contains_key(*announced)) {
+            return Err(GatewayError::TrailerMissing);
+        }
+        for (header, value) in &trailers {
             let known = HEADERS.iter().find(|known| *known == header);
             if let (Some(known), Ok(value)) = (known, value.to_str()) {
                 self.expect(known, value);

@@ -41,6 +41,8 @@ pub(crate) enum GatewayError {
     TooLong { declared: u64 },
     #[error("the {algorithm} of the body is not the one that was sent")]
     Digest { algorithm: &'static str },
+    #[error("the checksum that x-amz-trailer announces did not come behind the body")]
+    TrailerMissing,
     #[error("a request names one x-amz-checksum- header, not several")]
     TwoDigests,
     #[error("{algorithm} is not base64 of the right length")]
@@ -78,7 +80,9 @@ impl GatewayError {
             Self::ContentType { .. } | Self::Kind(_) => S3ErrorCode::InvalidArgument,
             Self::FirstPartMissing => S3ErrorCode::InvalidPart,
             Self::MetadataTooLarge { .. } => S3ErrorCode::MetadataTooLarge,
-            Self::Incomplete { .. } | Self::TooLong { .. } => S3ErrorCode::IncompleteBody,
+            Self::Incomplete { .. } | Self::TooLong { .. } | Self::TrailerMissing => {
+                S3ErrorCode::IncompleteBody
+            }
             Self::Digest { .. } => S3ErrorCode::BadDigest,
             Self::DigestUnreadable { algorithm: "content-md5" } => S3ErrorCode::InvalidDigest,
             Self::DigestUnreadable { .. } | Self::TwoDigests => S3ErrorCode::InvalidRequest,

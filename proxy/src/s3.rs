@@ -38,6 +38,7 @@ mod object_settings;
 mod put;
 mod read;
 mod replicas;
+mod shown;
 mod sums;
 mod uploads;
 mod versions;

@@ -19,7 +19,7 @@ use tower::{ServiceBuilder, service_fn};
 
 use crate::access::bearer::bearer;
 use crate::access::form::form_token;
-use crate::access::{Access, Keys, RootKey};
+use crate::access::{Access, Keys, RootKey, document};
 use crate::config::Config;
 use crate::cors::cors;
 use crate::front::{Hosts, front};
@@ -65,6 +65,7 @@ pub(crate) fn stack(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Re
 fn s3_service(config: &Config, gateway: Gateway, root: Arc<RootKey>) -> Result<S3Service, ServeError> {
     let mut s3_config = S3Config::default();
     s3_config.aws_chunked_stream_max_chunk_size = SIGNED_CHUNK_BYTES_MAX;
+    s3_config.xml_max_body_size = document::BYTES_MAX;
     s3_config.enable_sig_v2 = config.signature_v2;
     // Set below where a client signed `Date` instead; wherever it comes from, the signature is made over its value.
     s3_config.unsigned_amz_header_allowlist.push(AMZ_DATE.to_string());
@@ -97,8 +98,16 @@ async fn dated(mut request: Request, next: Next) -> Response {
 }
 
 async fn answer(s3: &S3Service, request: Request) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let controls = percent_encoding::percent_decode_str(query).any(|byte| byte.is_ascii_control());
     match s3.call(request.map(s3s::Body::http_body_unsync)).await {
         Ok(response) => response.map(Body::new),
+        // The one thing that s3s cannot answer to: an error that repeats what XML cannot show.
+        Err(_) if controls => refusal(
+            StatusCode::BAD_REQUEST,
+            "InvalidArgument",
+            "the query has control characters where there is no place for them",
+        ),
         Err(error) => {
             tracing::error!(%error, "the S3 service failed");
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "relais failed; its log says why")

@@ -15,6 +15,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::conditions::Conditions;
 use super::mutation::{Change, Mutation};
+use super::shown::shown;
 use super::versions::VersionIds;
 use super::write::Refused;
 use crate::access::acl::Acl;
@@ -89,16 +90,16 @@ impl Gateway {
             match outcome {
                 Ok(_) if quiet => {}
                 Ok(deleted) => output.deleted.get_or_insert_default().push(DeletedObject {
-                    key: Some(object.key),
-                    version_id: object.version_id,
+                    key: Some(shown(object.key)),
+                    version_id: object.version_id.map(shown),
                     delete_marker: deleted.delete_marker,
                     delete_marker_version_id: deleted
                         .version_id
                         .filter(|_| deleted.delete_marker == Some(true)),
                 }),
                 Err(error) => output.errors.get_or_insert_default().push(DeleteError {
-                    key: Some(object.key),
-                    version_id: object.version_id,
+                    key: Some(shown(object.key)),
+                    version_id: object.version_id.map(shown),
                     code: Some(error.code().as_str().to_owned()),
                     message: error.message().map(str::to_owned),
                 }),

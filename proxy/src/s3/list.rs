@@ -11,6 +11,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use super::shown::show;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::placement::Bucket;
@@ -53,6 +54,7 @@ macro_rules! listing {
             output.is_truncated = output.is_truncated.or(Some(false));
             output.complete(&owner, &asked);
             self.name_owners(&bucket, output.contents_mut(), encoded).await?;
+            output.show(); // After the owners, who are looked up by the keys themselves.
             Ok(S3Response::new(output))
         }
     };
@@ -111,6 +113,9 @@ trait Owned {
 
     fn complete(&mut self, owner: &Owner, asked: &Self::Input);
 
+    /// Makes every text something that XML can show.
+    fn show(&mut self);
+
     /// The objects whose owner is not the bucket's where the catalog knows better.
     fn contents_mut(&mut self) -> &mut [Object] {
         &mut []
@@ -127,6 +132,12 @@ impl Owned for ListObjectsOutput {
         for object in self.contents.iter_mut().flatten() {
             object.owner = Some(owner.clone());
         }
+    }
+
+    fn show(&mut self) {
+        show_all([&mut self.prefix, &mut self.marker, &mut self.next_marker, &mut self.delimiter]);
+        show_all(self.contents.iter_mut().flatten().map(|object| &mut object.key));
+        show_all(self.common_prefixes.iter_mut().flatten().map(|common| &mut common.prefix));
     }
 
     fn contents_mut(&mut self) -> &mut [Object] {
@@ -146,6 +157,17 @@ impl Owned for ListObjectsV2Output {
         }
     }
 
+    fn show(&mut self) {
+        show_all([
+            &mut self.prefix,
+            &mut self.start_after,
+            &mut self.continuation_token,
+            &mut self.delimiter,
+        ]);
+        show_all(self.contents.iter_mut().flatten().map(|object| &mut object.key));
+        show_all(self.common_prefixes.iter_mut().flatten().map(|common| &mut common.prefix));
+    }
+
     fn contents_mut(&mut self) -> &mut [Object] {
         self.contents.as_deref_mut().unwrap_or_default()
     }
@@ -162,4 +184,16 @@ impl Owned for ListObjectVersionsOutput {
             marker.owner = Some(owner.clone());
         }
     }
+
+    fn show(&mut self) {
+        show_all([&mut self.prefix, &mut self.key_marker, &mut self.next_key_marker, &mut self.delimiter]);
+        show(&mut self.version_id_marker);
+        show_all(self.versions.iter_mut().flatten().map(|version| &mut version.key));
+        show_all(self.delete_markers.iter_mut().flatten().map(|marker| &mut marker.key));
+        show_all(self.common_prefixes.iter_mut().flatten().map(|common| &mut common.prefix));
+    }
+}
+
+fn show_all<'a>(texts: impl IntoIterator<Item = &'a mut Option<String>>) {
+    texts.into_iter().for_each(show);
 }

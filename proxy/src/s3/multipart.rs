@@ -23,6 +23,7 @@ use super::customer_key::check_customer_key;
 use super::limits::{self, Wanted};
 use super::mutation::Mutation;
 use super::put::{canned, default_encryption};
+use super::shown::shown;
 use super::sums;
 use super::write::{Order, Write};
 use crate::checksum::{Verifier, answer};
@@ -124,7 +125,7 @@ impl Gateway {
         }
         let output = CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
-            key: Some(input.key),
+            key: Some(shown(input.key)),
             upload_id: Some(sealed),
             checksum_algorithm: input.checksum_algorithm,
             checksum_type: input.checksum_type,
@@ -269,6 +270,7 @@ impl Gateway {
             checksum_algorithm: details.checksum_algorithm.map(Into::into),
             checksum_type: details.checksum_type.map(Into::into),
             initiator: Some(Initiator { display_name: initiator.display_name, id: initiator.id }),
+            key: Some(shown(asked.input.key)),
             owner: Some(owner),
             upload_id: Some(asked.input.upload_id),
             ..listed

@@ -12,6 +12,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::bucket::head;
 use super::list::encode;
+use super::shown::shown;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::placement::Bucket;
@@ -34,7 +35,7 @@ impl Gateway {
         let max = usize::try_from(max).map_err(|_| s3_error!(InvalidArgument, "max-uploads is negative"))?;
         let page = self.page_of_uploads(&bucket, &input, max).await?;
         let encoded = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
-        let text = |text: String| if encoded { encode(&text) } else { text };
+        let text = |text: String| if encoded { encode(&text) } else { shown(text) };
         let output = ListMultipartUploadsOutput {
             bucket: Some(bucket.name.to_string()),
             common_prefixes: Some(
@@ -49,7 +50,7 @@ impl Gateway {
             next_upload_id_marker: page.next.and_then(|next| next.1),
             prefix: Some(text(input.prefix.unwrap_or_default())),
             request_charged: None,
-            upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
+            upload_id_marker: Some(shown(input.upload_id_marker.unwrap_or_default())),
             uploads: Some(page.uploads.into_iter().map(|upload| self.listed(upload, text)).collect()),
         };
         Ok(S3Response::new(output))

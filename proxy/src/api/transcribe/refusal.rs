@@ -25,6 +25,10 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::NoForm(error) => problem(error.status(), &error.body_text()),
+            // A body that broke off or stood still is no failure of relais, though axum has it so.
+            Self::Form(error) if error.status().is_server_error() => {
+                problem(StatusCode::BAD_REQUEST, "the body could not be read to its end")
+            }
             Self::Form(error) => problem(error.status(), &error.body_text()),
             Self::NoFile => problem(StatusCode::BAD_REQUEST, "the form has no field \"file\""),
             Self::TooLarge(limit) => {

@@ -24,6 +24,7 @@ use crate::placement::{Bucket, Place};
 use crate::s3::conditions::Conditions;
 use crate::s3::limits;
 use crate::s3::mutation::Mutation;
+use crate::s3::shown::shown;
 use crate::s3::write::Refused;
 
 /// What the catalog keeps of an upload for those who come later.
@@ -137,7 +138,7 @@ impl Completion {
             server_side_encryption: outcome.encryption.map(Into::into),
             ssekms_key_id: outcome.encryption_key,
             location: Some(gateway.location(bucket, &key)),
-            key: Some(key),
+            key: Some(shown(key)),
             version_id: outcome.version_id,
             ..Default::default()
         }
