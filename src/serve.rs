@@ -36,6 +36,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     std::fs::create_dir_all(&config.data_dir).map_err(|error| {
         Misconfigured(format!("data_dir: cannot make {}: {error}", config.data_dir.display()))
     })?;
+    warn_of_shared_roles(&config);
     let keys = Keys::load(&config, targets.has(Target::Proxy))?;
     let metrics = relais_proxy::install_metrics()?;
     forget(&config)?;
@@ -98,6 +99,18 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     audit_writer.close().await;
     catalog.close().await?;
     outcome
+}
+
+/// Users of relais are numbered, and anybody may become the next one. What a role gives them, it gives to the same subject of another
+/// issuer, unless it names its own.
+fn warn_of_shared_roles(config: &Config) {
+    let shared = config.access.roles.iter().find(|role| role.issuer.is_none());
+    if let Some(role) = shared.filter(|_| config.accounts.registration && !config.access.issuers.is_empty()) {
+        tracing::warn!(
+            role = role.name,
+            "access.roles: the role is of every issuer, also of users who register here: name its `issuer`, or set accounts.registration = false"
+        );
+    }
 }
 
 /// A sidecar, with the limits of its jobs.

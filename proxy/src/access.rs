@@ -12,7 +12,7 @@ use http::HeaderValue;
 use relais_model::{Identity, Secret};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
-use s3s::dto::{CopySource, PostObjectInput};
+use s3s::dto::{CopySource, PostObjectInput, RestoreObjectInput};
 use s3s::path::S3Path;
 use s3s::{S3Request, S3Result, s3_error};
 
@@ -127,6 +127,17 @@ impl S3Access for Access {
         let question = Question { asker: &asker, operation, bucket: &bucket, key, version, facts };
         self.gateway.authorise(&question).await?;
         self.check_copy_source(&asker, facts).await
+    }
+
+    /// A restored object may be written elsewhere, to a bucket as the store calls it and with the store's rights.
+    async fn restore_object(&self, asked: &mut S3Request<RestoreObjectInput>) -> S3Result<()> {
+        let elsewhere =
+            asked.input.restore_request.as_ref().is_some_and(|restore| restore.output_location.is_some());
+        match asked.extensions.get() {
+            Some(Identity::Root) => Ok(()),
+            _ if !elsewhere => Ok(()),
+            _ => Err(s3_error!(AccessDenied, "Access Denied")),
+        }
     }
 
     async fn post_object(&self, asked: &mut S3Request<PostObjectInput>) -> S3Result<()> {

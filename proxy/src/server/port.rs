@@ -30,8 +30,9 @@ use crate::limits::body::{Fate, Holding, Lively};
 use crate::observe::Connection;
 use crate::tls::Tls;
 
-/// How much hyper reads ahead of a connection, unless the headers may be larger: its own default.
-const READ_BYTES: usize = 8192 + 4096 * 100;
+/// How much hyper reads ahead of a connection, unless the headers may be larger. Whoever connects can make it hold that much, so
+/// it is less than its own default of 408 KiB: `connections_max` times this is 512 MiB.
+const READ_BYTES: usize = 128 * 1024;
 
 /// How often a quiet HTTP/2 client is asked whether it is still there; it has hyper's 20 seconds to answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
