@@ -56,7 +56,7 @@ def address(instances):
 def environment(address, certificate, tmp_path):
     """All that a program is told."""
     token_file = tmp_path / "token"
-    token_file.write_text(tokens.token(sub="42", role="user"))
+    token_file.write_text(tokens.token(sub="42", role="user") + "\n")  # As `relais token mint > token` writes it.
     return plain_environment(
         AWS_ROLE_ARN=tokens.ROLE_ARN,
         AWS_WEB_IDENTITY_TOKEN_FILE=token_file,

@@ -89,7 +89,6 @@ impl Issuers {
             tracing::info!(issuer, reason = %refusal, "token refused");
             TokenError::from(refusal)
         };
-        let jwt = jwt.trim(); // A file with a token ends with a line break, as a rule.
         let jwt = Jwt::parse(jwt).map_err(|refusal| refused("", refusal))?;
         let issuer = self.of(&jwt).map_err(|refusal| refused("", refusal))?;
         issuer.verify_signature(&jwt).await.map_err(|refusal| refused(&issuer.name, refusal))?;

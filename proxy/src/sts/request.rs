@@ -116,7 +116,8 @@ impl<'a> AssumeRole<'a> {
         Ok(Self {
             role_arn: parameters.required("RoleArn")?,
             session_name: session_name(parameters)?,
-            token: parameters.measured("WebIdentityToken", &TOKEN_LENGTH)?,
+            // SDKs send a file as it is, and a file ends with a line break, as a rule.
+            token: parameters.measured("WebIdentityToken", &TOKEN_LENGTH)?.trim(),
             policy: policy(parameters)?,
             lifetime: lifetime(parameters)?,
         })
