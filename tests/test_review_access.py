@@ -133,3 +133,38 @@ def test_no_account_has_the_store_write_into_the_bucket_of_another(cloud):
         ("put_bucket_analytics_configuration", {"Id": "i", "AnalyticsConfiguration": analytics}),
     ):
         assert refused(getattr(bob, call), Bucket="bobs-own", **asked) == DENIED, call
+
+
+def test_what_is_restored_goes_nowhere_else(alice, alices):
+    """It is refused before any store is asked: a folder would say that it cannot restore at all."""
+    restore = {"Type": "SELECT", "Tier": "Standard"}
+    elsewhere = {"OutputLocation": {"S3": {"BucketName": "anybodys", "Prefix": "k"}}}
+    assert refused(alice.restore_object, Bucket=alices, Key="k", RestoreRequest=restore)[1] == "NotImplemented"
+    assert refused(alice.restore_object, Bucket=alices, Key="k", RestoreRequest=restore | elsewhere) == DENIED
+
+
+def test_who_may_make_buckets_may_not_make_public_ones(start_relais, tmp_path):
+    """What a request asks for beside its operation is asked for apart, also where there is no bucket yet."""
+    making = [configuration.allow("s3:CreateBucket", ["*"])]
+    opening = [configuration.allow(["s3:CreateBucket", "s3:PutBucketAcl"], ["*"])]
+    roles = [configuration.role(name, policy, claims={"may": name}) for name, policy in (("make", making), ("open", opening))]
+    config, _ = configuration.two_folders(tmp_path, lists={"access.roles": roles}, **configuration.no_sidecars())
+    relais = start_relais(config=config)
+    maker, opener = [tokens.by_bearer(relais, tokens.token(sub="42", may=may)) for may in ("make", "open")]
+    assert refused(maker.create_bucket, Bucket="made-open", ACL="public-read") == DENIED
+    assert refused(maker.create_bucket, Bucket="made-open", GrantRead="id=alice") == DENIED
+    maker.create_bucket(Bucket="made-closed")
+    opener.create_bucket(Bucket="made-open", ACL="public-read")
+    assert refused(maker.list_buckets) == DENIED
+
+
+@pytest.mark.parametrize("head", ["Expect: 100-continue", f"Content-Length: {1 << 20}"], ids=["waiting", "large"])
+def test_a_refusal_that_costs_the_connection_says_so(relais, bucket, head):
+    """A client that did not know would send its next request into a connection that is being closed."""
+    length = [] if head.startswith("Content-Length") else ["Content-Length: 5"]
+    with raw.connection(relais) as connection:
+        lines = [f"PUT /{bucket}/k HTTP/1.1", "Host: x", *length, head, "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        answer = connection.recv(65536).decode().lower()
+    assert answer.startswith("http/1.1 403 ")
+    assert "connection: close" in answer
