@@ -52,14 +52,16 @@ impl Gateway {
             true => Decision::Allowed(Reason::Unlimited),
             false => self.decide(question, &self.rules(question.bucket).await?).await?,
         };
-        let action = Action::of(question.operation, question.version.is_some());
-        let recorded = Recorded {
-            bucket: question.bucket.name.as_str(),
-            key: question.key,
-            version: question.version,
-            source_ip: question.facts.source_ip(),
-        };
-        self.record(question.asker, &action.name, recorded, &decision).await;
+        if self.audit.is_on() {
+            let action = Action::of(question.operation, question.version.is_some());
+            let recorded = Recorded {
+                bucket: question.bucket.name.as_str(),
+                key: question.key,
+                version: question.version,
+                source_ip: question.facts.source_ip(),
+            };
+            self.record(question.asker, &action.name, recorded, &decision).await;
+        }
         let reason = match decision {
             Decision::Allowed(_) => return Ok(()),
             Decision::Refused(reason) => reason,

@@ -33,8 +33,10 @@ impl Gateway {
         facts: Facts<'_>,
     ) -> S3Result<()> {
         let decision = decide(asker, (operation, action), bucket, facts);
-        let recorded = Recorded { bucket, key: None, version: None, source_ip: facts.source_ip() };
-        self.record(asker, action, recorded, &decision).await;
+        if self.audit.is_on() {
+            let recorded = Recorded { bucket, key: None, version: None, source_ip: facts.source_ip() };
+            self.record(asker, action, recorded, &decision).await;
+        }
         match decision {
             Decision::Allowed(_) => Ok(()),
             Decision::Refused(reason) => {
