@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use relais_catalog::{CatalogError, Revocation, RevocationKind};
+use relais_catalog::{CatalogError, Mark, Revocation, RevocationKind};
 use s3s::{S3Result, s3_error};
 use tokio_util::sync::CancellationToken;
 
@@ -21,12 +21,20 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What was found at the last look.
 #[derive(Debug, Default)]
 struct Seen {
+    named: Arc<Named>,
+    /// Users of relais's own who are not active.
+    inactive: HashSet<String>,
+    /// Tells whether `named` has changed since; nothing before the first look.
+    mark: Option<Mark>,
+}
+
+/// What revocations name.
+#[derive(Debug, Default)]
+struct Named {
     credentials: HashSet<String>,
     tokens: HashSet<String>,
     /// Owner to the moment before which nothing issued to them is valid.
     subjects: HashMap<String, DateTime<Utc>>,
-    /// Users of relais's own who are not active.
-    inactive: HashSet<String>,
 }
 
 /// What is no longer valid.
@@ -36,7 +44,7 @@ pub(crate) struct Revoked(RwLock<Arc<Seen>>);
 impl Revoked {
     /// Refuses an access key that was revoked.
     pub(crate) fn check_credentials(&self, access_key: &str) -> S3Result<()> {
-        match self.seen().credentials.contains(access_key) {
+        match self.seen().named.credentials.contains(access_key) {
             true => Err(s3_error!(InvalidAccessKeyId, "the access key was revoked")),
             false => Ok(()),
         }
@@ -55,36 +63,48 @@ impl Revoked {
         let seen = self.seen();
         let own = token.issuer == OWN_ISSUER && seen.inactive.contains(&token.subject);
         let id = token.id.as_ref().map(|id| format!("{}:{id}", token.issuer));
-        let before = seen.subjects.get(&token.owner());
+        let before = seen.named.subjects.get(&token.owner());
         // A token that does not say when it was issued may be from before.
         let early = |before: &DateTime<Utc>| token.issued_at.is_none_or(|issued| issued <= *before);
-        own || id.is_some_and(|id| seen.tokens.contains(&id)) || before.is_some_and(early)
+        own || id.is_some_and(|id| seen.named.tokens.contains(&id)) || before.is_some_and(early)
     }
 
     fn seen(&self) -> Arc<Seen> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn see(&self, revocations: Vec<Revocation>, inactive: Vec<i64>) {
-        let mut seen =
-            Seen { inactive: inactive.iter().map(ToString::to_string).collect(), ..Seen::default() };
+    fn see(&self, named: Arc<Named>, inactive: &[i64], mark: Option<Mark>) {
+        let inactive = inactive.iter().map(ToString::to_string).collect();
+        let seen = Seen { named, inactive, mark };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seen);
+    }
+}
+
+impl Named {
+    fn of(revocations: Vec<Revocation>) -> Self {
+        let mut named = Self::default();
         for Revocation { kind, value, revoked_at, .. } in revocations {
             match kind {
-                RevocationKind::Credentials => drop(seen.credentials.insert(value)),
-                RevocationKind::Token => drop(seen.tokens.insert(value)),
-                RevocationKind::Subject => drop(seen.subjects.insert(value, revoked_at)),
+                RevocationKind::Credentials => drop(named.credentials.insert(value)),
+                RevocationKind::Token => drop(named.tokens.insert(value)),
+                RevocationKind::Subject => drop(named.subjects.insert(value, revoked_at)),
             }
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(seen);
+        named
     }
 }
 
 impl Gateway {
     /// Looks into the catalog now: before the first request is answered.
     pub async fn look_at_revocations(&self) -> Result<(), CatalogError> {
-        let revocations = self.revocations.current().await?;
-        let inactive = self.users.inactive().await?;
-        self.revoked.see(revocations, inactive);
+        let seen = self.revoked.seen();
+        // Before they are read: what changes in between is read again at the next look.
+        let mark = Some(self.revocations.mark().await?);
+        let named = match mark == seen.mark {
+            true => Arc::clone(&seen.named),
+            false => Arc::new(Named::of(self.revocations.current().await?)),
+        };
+        self.revoked.see(named, &self.users.inactive().await?, mark);
         Ok(())
     }
 
@@ -124,7 +144,7 @@ mod tests {
         let revoked = Revoked::default();
         let revoked_at = DateTime::from_timestamp(100, 0).unwrap();
         let one = Revocation { kind, value: value.to_owned(), revoked_at, expires_at: None, reason: None };
-        revoked.see(vec![one], vec![7]);
+        revoked.see(Arc::new(Named::of(vec![one])), &[7], None);
         revoked
     }
 
