@@ -3,10 +3,10 @@
 use relais_model::Secret;
 
 /// Shorter ones are guessed (NIST SP 800-63B).
-const CHARACTERS_MIN: usize = 8;
+pub(crate) const CHARACTERS_MIN: usize = 8;
 
 /// bcrypt looks at no more: what comes after would not count.
-const BYTES_MAX: usize = 72;
+pub(crate) const BYTES_MAX: usize = 72;
 
 /// Why a password is not taken.
 #[derive(Debug, thiserror::Error)]

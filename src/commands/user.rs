@@ -11,9 +11,6 @@ use super::open_catalog;
 use crate::cli::{Credits, UserCommand, Who};
 use crate::config::Config;
 
-/// Work of a password's hash: about a quarter of a second.
-const BCRYPT_COST: u32 = 12;
-
 /// Users that are read at once.
 const PAGE: u64 = 500;
 
@@ -22,16 +19,17 @@ const PASSWORD_LINE_BYTES_MAX: u64 = 4096;
 
 pub(crate) async fn run(config: &Config, command: UserCommand) -> anyhow::Result<()> {
     let (catalog, _) = open_catalog(config).await?;
-    let done = execute(&catalog, command).await;
+    let done = execute(config, &catalog, command).await;
     catalog.close().await?;
     done
 }
 
-async fn execute(catalog: &Catalog, command: UserCommand) -> anyhow::Result<()> {
+async fn execute(config: &Config, catalog: &Catalog, command: UserCommand) -> anyhow::Result<()> {
     let users = catalog.users();
     let (id, said) = match command {
         UserCommand::Create { email, name, password_file, credits } => {
-            return create(&users, email, name, password_file.as_deref(), credits).await;
+            let hash = || hashed(config, password_file.as_deref());
+            return create(&users, email, name, hash, credits).await;
         }
         UserCommand::List { json } => return list(&users, json).await,
         UserCommand::Disable { who } => {
@@ -56,7 +54,7 @@ async fn execute(catalog: &Catalog, command: UserCommand) -> anyhow::Result<()> 
         }
         UserCommand::Password { who, password_file } => {
             let id = find(&users, &who).await?;
-            users.set_password(id, &hashed(password_file.as_deref())?).await?;
+            users.set_password(id, &hashed(config, password_file.as_deref())?).await?;
             (id, "has another password".to_owned())
         }
     };
@@ -68,14 +66,14 @@ async fn create(
     users: &Users,
     email: String,
     name: Option<String>,
-    password_file: Option<&Path>,
+    hash: impl FnOnce() -> anyhow::Result<Secret>,
     credits: Credits,
 ) -> anyhow::Result<()> {
     let email = email.trim().to_owned();
     if !is_address(&email) {
         bail!("--email: {email:?} is not an address");
     }
-    let hashed_password = hashed(password_file)?;
+    let hashed_password = hash()?;
     let created = users.create(&NewUser { email: email.clone(), hashed_password, name }).await;
     let user = created.with_context(|| format!("cannot make a user of {email}"))?;
     if credits.0.is_some() {
@@ -151,8 +149,9 @@ fn credits_in_words(credits: Option<i64>) -> String {
     credits.map_or_else(|| "unlimited credits".to_owned(), |credits| format!("{credits} credits"))
 }
 
-/// The hash of the password in a file or on standard input.
-fn hashed(file: Option<&Path>) -> anyhow::Result<Secret> {
+/// The hash of the password in a file or on standard input, at the cost of those that users choose: one of another cost would tell by
+/// its time who is a user.
+fn hashed(config: &Config, file: Option<&Path>) -> anyhow::Result<Secret> {
     let password = match file {
         Some(path) => {
             let open = std::fs::File::open(path);
@@ -161,7 +160,7 @@ fn hashed(file: Option<&Path>) -> anyhow::Result<Secret> {
         None => first_line(std::io::stdin().lock()),
     };
     let password = password.context("cannot read the password")?;
-    Ok(relais_proxy::hash_password(&password, BCRYPT_COST)?)
+    Ok(relais_proxy::hash_password(&password, config.accounts.bcrypt_cost.get())?)
 }
 
 fn first_line(from: impl Read) -> std::io::Result<Secret> {

@@ -44,7 +44,8 @@ const COST_MAX: u32 = 15;
 const TOKEN_DAYS_MAX: u16 = 366;
 
 impl BcryptCost {
-    pub(super) fn get(self) -> u32 {
+    /// As bcrypt wants it.
+    pub fn get(self) -> u32 {
         self.0
     }
 }

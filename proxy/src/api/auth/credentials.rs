@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use relais_model::Secret;
 
+use crate::password;
+
 /// An address by which a user is known: without blanks around it, in lower case.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Email(String);
@@ -34,12 +36,6 @@ pub(super) enum InvalidCredentials {
 /// What the columns of the table hold.
 const TEXT_BYTES_MAX: usize = 255;
 
-/// What bcrypt looks at; the rest it would leave out without a word.
-const PASSWORD_BYTES_MAX: usize = 72;
-
-/// NIST SP 800-63B, section 5.1.1.1.
-const PASSWORD_CHARACTERS_MIN: usize = 8;
-
 impl Email {
     pub(super) fn as_str(&self) -> &str {
         &self.0
@@ -66,7 +62,7 @@ impl FromStr for Email {
 impl Password {
     /// One that somebody chose just now.
     pub(super) fn chosen(text: Secret) -> Result<Self, InvalidCredentials> {
-        if text.expose().chars().count() < PASSWORD_CHARACTERS_MIN {
+        if text.expose().chars().count() < password::CHARACTERS_MIN {
             return Err(InvalidCredentials::PasswordShort);
         }
         Self::given(text)
@@ -74,7 +70,7 @@ impl Password {
 
     /// One that was chosen before, maybe where other rules hold.
     pub(super) fn given(text: Secret) -> Result<Self, InvalidCredentials> {
-        if text.expose().len() > PASSWORD_BYTES_MAX {
+        if text.expose().len() > password::BYTES_MAX {
             return Err(InvalidCredentials::PasswordLong);
         }
         if text.expose().contains('\0') {
