@@ -7,9 +7,10 @@ use chrono::Utc;
 use relais_catalog::{Revocation, RevocationKind};
 use relais_proxy::mint_token;
 
+use super::open_catalog;
 use crate::cli::TokenCommand;
 use crate::config::Config;
-use crate::{keys, serve};
+use crate::keys;
 
 /// Claims that relais puts in itself.
 const OWN_CLAIMS: [&str; 5] = ["sub", "iss", "aud", "iat", "exp"];
@@ -28,8 +29,7 @@ pub(super) async fn run(config: &Config, command: TokenCommand) -> anyhow::Resul
 }
 
 async fn revoke(config: &Config, kind: RevocationKind, value: String) -> anyhow::Result<()> {
-    let catalog = serve::connect(config).await?;
-    catalog.migrate().await?;
+    let (catalog, _) = open_catalog(config).await?;
     let revocation = Revocation {
         kind,
         value: value.clone(),
