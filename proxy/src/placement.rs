@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use relais_model::{BucketName, InvalidName, ObjectKey, Replica, StoreName, WriteMode};
+use relais_model::{BucketName, InvalidName, ObjectKey, Replica, StoreName};
 use relais_stores::{Store, Stores};
 
 use crate::config::BucketConfig;
@@ -77,10 +77,7 @@ impl Bucket {
 
     /// How many replicas, counted from the primary, must have a write before it is acknowledged.
     pub fn required(&self) -> usize {
-        match self.config.write_mode {
-            WriteMode::Primary => 1,
-            WriteMode::All => self.places.len(),
-        }
+        self.config.write_mode.required(self.places.len())
     }
 
     /// Whether anyone may read this key.

@@ -55,8 +55,12 @@ pub struct IntentId(pub Uuid);
 /// What was done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
+    /// What it turned out to be, where that is not what the intent says: a deletion that made a marker.
+    pub kind: Option<EventKind>,
     /// The object; nothing after a deletion.
     pub object: Option<ObjectFacts>,
+    /// The version that was made or removed, as clients name it.
+    pub version_id: Option<String>,
     /// Where everybody can read it, if so.
     pub public_url: Option<String>,
     /// The canned ACL.

@@ -289,15 +289,15 @@ pub(crate) fn row(bucket: String, key: String, object: Option<ObjectFacts>) -> M
 /// Keeps replicas to be settled that were so before, as long as the bucket still has them.
 pub(crate) fn carry_over(before: &Replicas, replicas: &mut BTreeMap<String, ReplicaState>) {
     for (replica, state) in replicas {
-        if before.0.get(replica) == Some(&ReplicaState::Pending) {
-            *state = ReplicaState::Pending;
+        if let Some(before) = before.0.get(replica).filter(|before| before.is_behind()) {
+            *state = *before;
         }
     }
 }
 
 /// Whether a replica has to be settled.
 pub(crate) fn is_unsettled(replicas: &Replicas) -> bool {
-    replicas.0.values().any(|state| *state == ReplicaState::Pending)
+    replicas.0.values().any(|state| state.is_behind())
 }
 
 fn id(bucket: &BucketName, key: &ObjectKey) -> (String, String) {

@@ -71,6 +71,7 @@ fn sample(kind: EventKind, key: &str, sequencer: u64) -> Event {
             content_type: Some("audio/ogg; codecs=opus".into()),
             owner: "alice".into(),
         }),
+        version_id: None,
         derived_from: None,
         requester: Requester {
             principal: "alice".into(),

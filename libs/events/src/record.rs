@@ -37,6 +37,7 @@ pub fn record(event: &Event, region: &str) -> Value {
                 "key": encoded(event.key.as_str()),
                 "size": object.map(|object| object.size),
                 "eTag": object.map(|object| &object.etag),
+                "versionId": event.version_id,
                 "sequencer": event.sequencer.to_string(),
             },
         },
@@ -72,6 +73,7 @@ pub fn event_from_record(record: &Value) -> Result<Event, BusError> {
                 owner: text(OWNER)?,
             }),
         },
+        version_id: optional(VERSION),
         derived_from: match optional(SOURCE_KEY) {
             None => None,
             Some(key) => {
@@ -128,6 +130,7 @@ const BUCKET: &str = "/s3/bucket/name";
 const KEY: &str = "/s3/object/key";
 const SEQUENCER: &str = "/s3/object/sequencer";
 const SIZE: &str = "/s3/object/size";
+const VERSION: &str = "/s3/object/versionId";
 const ETAG: &str = "/s3/object/eTag";
 const OWNER: &str = "/relais/owner";
 const SOURCE_KEY: &str = "/relais/derivedFrom/key";

@@ -31,14 +31,22 @@ pub enum EventKind {
     Copy,
     /// `CompleteMultipartUpload`.
     CompleteMultipartUpload,
-    /// `DeleteObject`, also in bulk: the object, or one version of it, is gone or hidden by a delete marker.
+    /// `DeleteObject`, also in bulk: the object, or one version of it, is gone.
     Delete,
+    /// `DeleteObject` in a bucket with versions: a delete marker hides the object.
+    DeleteMarker,
     /// `PutObjectTagging`.
     PutTags,
     /// `DeleteObjectTagging`.
     DeleteTags,
     /// `PutObjectAcl`.
     PutAcl,
+    /// A replica could not be made equal to the primary, and the reason is not a passing one or has lasted too long.
+    ReplicationFailed,
+    /// A replica is behind for longer than it should be.
+    ReplicationMissedThreshold,
+    /// A replica that was behind for longer than it should be has caught up.
+    ReplicationAfterThreshold,
 }
 
 impl EventKind {
@@ -50,27 +58,40 @@ impl EventKind {
             Self::Copy => "ObjectCreated:Copy",
             Self::CompleteMultipartUpload => "ObjectCreated:CompleteMultipartUpload",
             Self::Delete => "ObjectRemoved:Delete",
+            Self::DeleteMarker => "ObjectRemoved:DeleteMarkerCreated",
             Self::PutTags => "ObjectTagging:Put",
             Self::DeleteTags => "ObjectTagging:Delete",
             Self::PutAcl => "ObjectAcl:Put",
+            Self::ReplicationFailed => "Replication:OperationFailedReplication",
+            Self::ReplicationMissedThreshold => "Replication:OperationMissedThreshold",
+            Self::ReplicationAfterThreshold => "Replication:OperationReplicatedAfterThreshold",
         }
     }
 
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Put,
         Self::Post,
         Self::Copy,
         Self::CompleteMultipartUpload,
         Self::Delete,
+        Self::DeleteMarker,
         Self::PutTags,
         Self::DeleteTags,
         Self::PutAcl,
+        Self::ReplicationFailed,
+        Self::ReplicationMissedThreshold,
+        Self::ReplicationAfterThreshold,
     ];
 
     /// The kind that an event's name says.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether an object, or what is to be seen of it, is gone afterwards.
+    pub fn removes(self) -> bool {
+        matches!(self, Self::Delete | Self::DeleteMarker)
     }
 
     /// Whether an object has new bytes afterwards.
@@ -118,6 +139,9 @@ pub struct Event {
     pub sequencer: Sequencer,
     /// The object; nothing after a deletion.
     pub object: Option<ObjectFacts>,
+    /// The version that was made or removed, as clients name it; nothing where the bucket has none.
+    #[serde(default)]
+    pub version_id: Option<String>,
     /// Set on what a sidecar made.
     pub derived_from: Option<DerivedFrom>,
     /// Who did it.

@@ -57,14 +57,27 @@ impl Serialize for Replica {
     }
 }
 
-/// What must have an object before the client hears 200.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// What must have an object before the client hears 200. A later one asks for more.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WriteMode {
     /// The first replica.
     Primary,
+    /// The first replica, and with others more than half of all.
+    Quorum,
     /// Every replica.
     All,
+}
+
+impl WriteMode {
+    /// How many of `replicas` places, the primary among them, must have a write.
+    pub fn required(self, replicas: usize) -> usize {
+        match self {
+            Self::Primary => 1,
+            Self::Quorum => replicas / 2 + 1,
+            Self::All => replicas,
+        }
+    }
 }
 
 /// How one replica stands to the last acknowledged mutation of a key.
@@ -75,4 +88,13 @@ pub enum ReplicaState {
     Current,
     /// To be settled.
     Pending,
+    /// To be settled, and has failed for so long, or so plainly, that somebody should look. It is tried on.
+    Failed,
+}
+
+impl ReplicaState {
+    /// Whether the replica may differ from the primary.
+    pub fn is_behind(self) -> bool {
+        self != Self::Current
+    }
 }

@@ -61,7 +61,9 @@ async fn recover(gateway: &Gateway, id: IntentId, intent: &Intent) -> Result<(),
     } else {
         let applied = Applied {
             public_url: now.as_ref().and_then(|_| gateway.public_url(&bucket, &intent.key)),
+            kind: None,
             object: now,
+            version_id: None,
             acl: kept_acl,
             replicas,
             derived_from: derived_from(found.and_then(|head| head.metadata).as_ref()),

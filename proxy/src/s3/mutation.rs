@@ -55,7 +55,9 @@ impl Mutation {
         let stored = change.object.as_ref().map_or(0, |object| object.size);
         let applied = Applied {
             public_url: change.object.as_ref().and_then(|_| self.gateway.public_url(&self.bucket, &self.key)),
+            kind: None,
             object: change.object,
+            version_id: None,
             acl: change.acl,
             replicas: self.replicas(change.current),
             derived_from: change.derived_from,

@@ -239,12 +239,13 @@ fn replicas_after(before: Option<&object::Model>, applied: &Applied, overlapped:
 fn event(intent: Intent, id: Uuid, sequencer: i64, now: i64, applied: &Applied) -> Event {
     Event {
         id,
-        kind: intent.kind,
+        kind: applied.kind.unwrap_or(intent.kind),
         time: date(now),
         bucket: intent.bucket,
         key: intent.key,
         sequencer: Sequencer(sequencer.cast_unsigned()),
         object: applied.object.clone(),
+        version_id: applied.version_id.clone(),
         derived_from: applied.derived_from.clone(),
         requester: applied.requester.clone(),
     }

@@ -111,7 +111,9 @@ pub(crate) fn one_behind() -> BTreeMap<String, ReplicaState> {
 
 pub(crate) fn stored(etag: &str) -> Applied {
     Applied {
+        kind: None,
         object: Some(facts(etag)),
+        version_id: None,
         public_url: Some("https://media.example/cat.jpg".to_owned()),
         acl: Some("public-read".to_owned()),
         replicas: both(),

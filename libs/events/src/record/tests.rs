@@ -15,6 +15,7 @@ fn photo() -> Event {
             content_type: Some("image/jpeg".into()),
             owner: "alice".into(),
         }),
+        version_id: None,
         derived_from: None,
         requester: Requester {
             principal: "alice".into(),

@@ -44,6 +44,7 @@ fn event(kind: EventKind, key: &str) -> Event {
             content_type: None,
             owner: "root".to_owned(),
         }),
+        version_id: None,
         derived_from: None,
         requester: Requester {
             principal: "root".to_owned(),

@@ -138,6 +138,8 @@ impl Node {
         let journal = self.catalog.journal();
         let id = journal.open(intent).await.unwrap();
         let applied = Applied {
+            kind: None,
+            version_id: None,
             object: Some(ObjectFacts {
                 size: 0,
                 etag: etag.to_owned(),

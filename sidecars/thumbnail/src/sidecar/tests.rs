@@ -38,6 +38,7 @@ fn event(key: &str, content_type: Option<&str>) -> Event {
             content_type: content_type.map(str::to_owned),
             owner: "root".to_owned(),
         }),
+        version_id: None,
         derived_from: None,
         requester: Requester {
             principal: "root".to_owned(),
