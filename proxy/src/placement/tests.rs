@@ -1,3 +1,5 @@
+use relais_model::WriteMode;
+
 use super::*;
 
 fn config(name: &str, replicas: &[&str]) -> BucketConfig {
