@@ -4,15 +4,19 @@ use async_trait::async_trait;
 use relais_catalog::{CatalogError, EventLog};
 use relais_events::BusError;
 use relais_model::Event;
-use uuid::Uuid;
+use tokio::sync::watch;
 
 #[derive(Debug)]
 pub(crate) struct JournalLog(pub(crate) EventLog);
 
 #[async_trait]
 impl relais_events::EventLog for JournalLog {
-    async fn append(&self, ids: &[Uuid]) -> Result<(), BusError> {
-        self.0.append(ids).await.map_err(|error| failed("append to", error))
+    fn news(&self) -> watch::Receiver<()> {
+        self.0.news()
+    }
+
+    async fn ping(&self) -> Result<(), BusError> {
+        self.0.ping().await.map_err(|error| failed("reach", error))
     }
 
     async fn read(&self, group: &str, max: u64) -> Result<Vec<(i64, Event)>, BusError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use relais_catalog::{Catalog, CatalogError};
-use relais_events::{Bus, EmbeddedBus, RedisStream};
+use relais_events::{Bus, EmbeddedBus, Publisher, RedisStream};
 use relais_kit::{Kit, Sidecar};
 use relais_proxy::api::{Auth, Prefixes, Transcribe, UploadProfiles, Uploads};
 use relais_proxy::audit::Audit;
@@ -42,7 +42,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     forget(&config)?;
     let catalog = connect(&config).await?;
     catalog.migrate().await?;
-    let bus = bus(&config, &catalog)?;
+    let (bus, publishers) = buses(&config, &catalog)?;
     let (audit, audit_writer) =
         Audit::open(&config.audit, &config.data_dir).await.map_err(Misconfigured::from_error)?;
     let stop = CancellationToken::new();
@@ -56,6 +56,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
             Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
         let own = gateway.insert(new_gateway(&config, &stores, &catalog, &keys, &audit)?);
         own.look_at_revocations().await?; // Before the first request.
+        own.register_buses(&publishers).await?;
         let bound = Server::bind(&config.proxy, own.clone(), keys.root.clone());
         server = Some(bound.await?);
         routes = proxy_routes(&config, own, &catalog).await?;
@@ -88,9 +89,9 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     });
     let s3_address = server.as_ref().map(Server::address).transpose()?;
     if let Some(server) = server {
-        let (bus, stop) = (Arc::clone(&bus), stop.clone());
+        let stop = stop.clone();
         parts.spawn(async move {
-            server.serve(bus, stop).await;
+            server.serve(publishers, stop).await;
             ("proxy", Ok(()))
         });
     }
@@ -150,11 +151,14 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Catalog> {
     })
 }
 
-/// Redis where one is configured, or the catalog as event bus.
-fn bus(config: &Config, catalog: &Catalog) -> anyhow::Result<Arc<dyn Bus>> {
+/// The bus that sidecars read, and those that events are taken to. Where no Redis is configured sidecars read the log itself.
+fn buses(config: &Config, catalog: &Catalog) -> anyhow::Result<(Arc<dyn Bus>, Vec<Arc<dyn Publisher>>)> {
     match redis(config)? {
-        Some(redis) => Ok(Arc::new(redis)),
-        None => Ok(Arc::new(EmbeddedBus::new(Arc::new(JournalLog(catalog.event_log()))))),
+        Some(redis) => {
+            let redis = Arc::new(redis);
+            Ok((Arc::clone(&redis) as Arc<dyn Bus>, vec![redis]))
+        }
+        None => Ok((Arc::new(EmbeddedBus::new(Arc::new(JournalLog(catalog.event_log())))), Vec::new())),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use relais_events::Bus;
+use relais_events::Publisher;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::gateway::Gateway;
 
 mod recover;
-mod relay;
+pub(crate) mod relay;
 pub(crate) mod settle;
 mod upkeep;
 
@@ -26,9 +26,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// Runs all loops until told to stop.
-pub(crate) async fn run(gateway: Gateway, bus: Arc<dyn Bus>, stop: CancellationToken) {
+pub(crate) async fn run(gateway: Gateway, buses: Vec<Arc<dyn Publisher>>, stop: CancellationToken) {
     let mut loops = JoinSet::new();
-    loops.spawn(relay::run(gateway.clone(), bus, stop.clone()));
+    for bus in buses {
+        loops.spawn(relay::run(gateway.clone(), bus, stop.clone()));
+    }
     loops.spawn(settle::run(gateway.clone(), stop.clone()));
     loops.spawn(recover::run(gateway.clone(), stop.clone()));
     loops.spawn({

@@ -8,9 +8,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use relais_catalog::{
-    AccessKeys, Buckets, Catalog, Journal, KeyLocks, Objects, Revocations, Uploads, Users, Versions,
+    AccessKeys, Buckets, Catalog, CatalogError, EventLog, Journal, KeyLocks, Objects, Revocations, Uploads,
+    Users, Versions,
 };
-use relais_events::Bus;
+use relais_events::Publisher;
 use relais_model::{BucketName, Identity, ObjectKey, Requester};
 use relais_stores::Stores;
 use s3s::{S3Request, S3Result};
@@ -80,6 +81,7 @@ pub struct Gateway(Arc<Shared>);
 pub struct Shared {
     pub(crate) placement: Placement,
     pub(crate) journal: Journal,
+    pub(crate) log: EventLog,
     pub(crate) objects: Objects,
     pub(crate) buckets: Buckets,
     pub(crate) uploads: Uploads,
@@ -106,8 +108,6 @@ pub struct Shared {
     public_url: Option<String>,
     /// Below which a host names a bucket.
     pub(crate) domains: Vec<String>,
-    /// Told when an event waits to be published.
-    pub(crate) published_soon: Notify,
     /// Told when a replica waits to be settled.
     pub(crate) settled_soon: Notify,
     /// Told when an intent is in doubt.
@@ -136,6 +136,7 @@ impl Gateway {
         Ok(Self(Arc::new(Shared {
             placement: Placement::new(parts.buckets, parts.stores)?,
             journal: parts.catalog.journal(),
+            log: parts.catalog.event_log(),
             objects: parts.catalog.objects(),
             buckets: parts.catalog.buckets(),
             uploads: parts.catalog.uploads(),
@@ -157,7 +158,6 @@ impl Gateway {
             region: parts.config.region.clone(),
             domains: parts.config.domains.clone(),
             public_url: parts.config.public_urls.first().map(|url| url.trim_end_matches('/').to_owned()),
-            published_soon: Notify::new(),
             settled_soon: Notify::new(),
             recovered_soon: Notify::new(),
             tasks: TaskTracker::new(),
@@ -169,9 +169,18 @@ impl Gateway {
         &self.placement
     }
 
-    /// Runs what goes on behind the requests until told to stop: events, settling, recovery, upkeep.
-    pub async fn run_background(self, bus: Arc<dyn Bus>, stop: CancellationToken) {
-        background::run(self, bus, stop).await;
+    /// Runs what goes on behind the requests until told to stop: events to these buses, settling, recovery, upkeep.
+    pub async fn run_background(self, buses: Vec<Arc<dyn Publisher>>, stop: CancellationToken) {
+        background::run(self, buses, stop).await;
+    }
+
+    /// Has the log keep from now on what these buses are owed. Before the first request, or a bus that is new would not hear of
+    /// its event.
+    pub async fn register_buses(&self, buses: &[Arc<dyn Publisher>]) -> Result<(), CatalogError> {
+        for bus in buses {
+            self.log.register(&background::relay::reader(bus.name())).await?;
+        }
+        Ok(())
     }
 
     /// Waits until no mutation is under way; none may be begun meanwhile.

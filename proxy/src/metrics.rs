@@ -14,7 +14,7 @@ pub(crate) const REQUESTS_IN_FLIGHT: &str = "relais_requests_in_flight";
 /// Bytes of objects that clients stored.
 pub(crate) const BYTES_STORED: &str = "relais_stored_bytes_total";
 
-/// Events taken from the journal to the bus.
+/// Events taken from the journal to a bus, by bus.
 pub(crate) const EVENTS_PUBLISHED: &str = "relais_events_published_total";
 
 /// Replicas that were made equal to the primary after the write, by replica.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use relais_events::Bus;
+use relais_events::Publisher;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -78,9 +78,9 @@ impl Server {
     }
 
     /// Serves until told to stop, then lets requests and what follows them finish within the drain timeout.
-    pub async fn serve(self, bus: Arc<dyn Bus>, stop: CancellationToken) {
+    pub async fn serve(self, buses: Vec<Arc<dyn Publisher>>, stop: CancellationToken) {
         let background_stop = CancellationToken::new();
-        let background = tokio::spawn(self.gateway.clone().run_background(bus, background_stop.clone()));
+        let background = tokio::spawn(self.gateway.clone().run_background(buses, background_stop.clone()));
         let tls = self.port.tls.clone();
         let connections = tokio::select! {
             connections = self.port.serve(self.listener, stop) => connections,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::access_keys::AccessKeys;
@@ -30,6 +30,8 @@ pub struct Catalog {
     database: Database,
     instance: Arc<Instance>,
     journal: Journal,
+    /// Sent to when events were appended to the log.
+    news: watch::Sender<()>,
     /// The journal's writer; gone once the catalog is closed.
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -39,9 +41,10 @@ impl Catalog {
     pub async fn connect(config: &Config) -> Result<Self, CatalogError> {
         let database = Database::connect(config).await?;
         let instance = Arc::new(Instance::new());
-        let (journal, writer) = Journal::new(database.clone(), Arc::clone(&instance));
+        let (news, _) = watch::channel(());
+        let (journal, writer) = Journal::new(database.clone(), Arc::clone(&instance), news.clone());
         let writer = Arc::new(Mutex::new(Some(tokio::spawn(writer.run()))));
-        Ok(Self { database, instance, journal, writer })
+        Ok(Self { database, instance, journal, news, writer })
     }
 
     /// Brings the schema up to date and returns how many migrations that took. All are applied or none, and of several
@@ -133,9 +136,9 @@ impl Catalog {
         Revocations::new(self.database.clone())
     }
 
-    /// The storage of the embedded bus.
+    /// The log of events.
     pub fn event_log(&self) -> EventLog {
-        EventLog::new(self.database.clone())
+        EventLog::new(self.database.clone(), self.news.clone())
     }
 
     /// Commits what the journal was asked before, gives up this instance's leases and closes the connections. Later

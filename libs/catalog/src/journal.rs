@@ -2,11 +2,15 @@
 //!
 //! A mutation is opened before the first store can have it, and applied once its write mode is met; both are on disk
 //! when the call returns. Between the two the row says that something may have happened, so that a crash leaves a
-//! trace: see [`Journal::doubtful`]. An applied row holds its event until the relay has published it, and stays until
-//! every replica is known to be equal. What a mutation did is not looked up here, only written down.
+//! trace: see [`Journal::doubtful`]. An applied row holds its event, and its place in the log of events
+//! ([`EventLog`](crate::EventLog)); it stays until every replica is known to be equal and every reader of the log has
+//! passed it. What a mutation did is not looked up here, only written down.
 
+mod append;
 mod apply;
 mod batch;
+#[cfg(any(feature = "without-intents", feature = "without-journal"))]
+mod lacking;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,13 +22,14 @@ use relais_model::{
 };
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::database::{Database, micros};
-use crate::entities::{StoredEvent, cursor, journal};
+use crate::entities::{cursor, journal};
 use crate::error::CatalogError;
 use crate::instance::{self, Instance};
+pub(crate) use append::last_position;
 use batch::{Message, Orphans, Request, Work, Writer};
 
 /// Requests that may wait for the writer; more callers than that wait to be heard. Twice what one instance serves at
@@ -34,8 +39,9 @@ const WAITING_REQUESTS_MAX: usize = 1024;
 /// Rows that one statement of [`Journal::prune`] removes, so that writers need not wait long for SQLite's lock.
 const PRUNED_ROWS_MAX: u64 = 1000;
 
-/// A group that has committed nothing for so long no longer keeps events from being pruned.
-const GROUP_FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A reader of the log that has committed nothing for so long no longer keeps events from being pruned. A bus that is
+/// configured is seen to each hour, whether it can be reached or not.
+const READER_FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What is about to be done.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,14 +79,41 @@ pub struct Applied {
     pub requester: Requester,
 }
 
+/// Something that subscribers shall hear of and that is no mutation of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Announcement {
+    /// The id of the event. What is announced twice with one id is one event.
+    pub id: Uuid,
+    /// The bucket, as clients see it.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+    /// What there is to hear.
+    pub kind: EventKind,
+    /// The object that it is about, if there is one.
+    pub object: Option<ObjectFacts>,
+    /// Whose doing it is.
+    pub requester: Requester,
+}
+
 /// The journal. Clones are cheap and share one writer.
 #[derive(Clone, Debug)]
 pub struct Journal {
     database: Database,
     instance: Arc<Instance>,
     requests: mpsc::Sender<Message>,
-    batches: Arc<AtomicU64>,
+    batches: Arc<Batches>,
     orphans: Orphans,
+    news: watch::Sender<()>,
+    #[cfg(any(feature = "without-intents", feature = "without-journal"))]
+    lacking: lacking::Lacking,
+}
+
+/// What group commit has done so far.
+#[derive(Debug, Default)]
+struct Batches {
+    transactions: AtomicU64,
+    requests: AtomicU64,
 }
 
 /// Gives an intent to the orphans unless its caller hears of it.
@@ -99,17 +132,24 @@ impl Drop for Unheard<'_> {
 }
 
 impl Journal {
-    pub(crate) fn new(database: Database, instance: Arc<Instance>) -> (Self, Writer) {
+    pub(crate) fn new(
+        database: Database,
+        instance: Arc<Instance>,
+        news: watch::Sender<()>,
+    ) -> (Self, Writer) {
         let (requests, waiting) = mpsc::channel(WAITING_REQUESTS_MAX);
-        let (batches, orphans) = (Arc::<AtomicU64>::default(), Orphans::default());
-        let writer = Writer::new(
-            database.clone(),
-            Arc::clone(&instance),
-            waiting,
-            Arc::clone(&batches),
-            orphans.clone(),
-        );
-        (Self { database, instance, requests, batches, orphans }, writer)
+        let journal = Self {
+            database,
+            instance,
+            requests,
+            batches: Arc::default(),
+            orphans: Orphans::default(),
+            news,
+            #[cfg(any(feature = "without-intents", feature = "without-journal"))]
+            lacking: lacking::Lacking::default(),
+        };
+        let writer = Writer::new(&journal, waiting);
+        (journal, writer)
     }
 
     /// Renews this instance's lease of [`INSTANCE_LEASE`](crate::INSTANCE_LEASE). Without it others take our open
@@ -128,6 +168,14 @@ impl Journal {
 
     /// Writes down what is about to be done. If the caller goes away before it has the answer, the intent is abandoned.
     pub async fn open(&self, intent: Intent) -> Result<IntentId, CatalogError> {
+        #[cfg(any(feature = "without-intents", feature = "without-journal"))]
+        return Ok(self.lacking.remember(intent));
+        #[cfg(not(any(feature = "without-intents", feature = "without-journal")))]
+        self.open_durably(intent).await
+    }
+
+    #[cfg_attr(feature = "without-journal", expect(dead_code, reason = "that is what it is without"))]
+    async fn open_durably(&self, intent: Intent) -> Result<IntentId, CatalogError> {
         let id = Uuid::now_v7();
         // Declared first, hence dropped after the receiver of the answer: the writer then skips or removes the row.
         let mut unheard = Unheard { id, orphans: &self.orphans, heard: false };
@@ -137,13 +185,25 @@ impl Journal {
         Ok(IntentId(id))
     }
 
-    /// Writes down that it was done, and returns the event, which the relay will find. Asked twice, it returns the same
+    /// Writes down that it was done, and returns the event, which is in the log then. Asked twice, it returns the same
     /// event. Where another mutation of the key overlapped in time, or a replica was behind before, replicas are marked
     /// for settling, whatever `applied` says, since nobody knows whose bytes came last; a bucket with one replica has
     /// nothing to settle.
     pub async fn apply(&self, id: IntentId, applied: Applied) -> Result<Event, CatalogError> {
-        let event = self.request(id.0, Work::Apply(Box::new(applied))).await?;
-        event.ok_or(CatalogError::UnknownIntent(id))
+        #[cfg(feature = "without-journal")]
+        return self.lacking.made_up(id, &applied);
+        #[cfg(not(feature = "without-journal"))]
+        {
+            #[cfg(feature = "without-intents")]
+            let id = self.open_late(id).await?;
+            let event = self.request(id.0, Work::Apply(Box::new(applied))).await?;
+            event.ok_or(CatalogError::UnknownIntent(id))
+        }
+    }
+
+    /// Puts an event into the log that no mutation brings. It is there when this returns, once for each id.
+    pub async fn announce(&self, announcement: Announcement) -> Result<(), CatalogError> {
+        self.request(announcement.id, Work::Announce(Box::new(announcement))).await.map(drop)
     }
 
     /// Takes an intent back: nothing changed on any store. An applied one stays.
@@ -169,9 +229,11 @@ impl Journal {
         let _ = self.requests.send(Message::Stop).await;
     }
 
-    /// How many transactions the requests so far have taken: with concurrent requests far fewer than those.
-    pub fn batches(&self) -> u64 {
-        self.batches.load(Ordering::Relaxed)
+    /// How many requests this instance has written down so far, and how many transactions that took: with concurrent
+    /// requests far fewer.
+    pub fn batches(&self) -> (u64, u64) {
+        let Batches { requests, transactions } = self.batches.as_ref();
+        (requests.load(Ordering::Relaxed), transactions.load(Ordering::Relaxed))
     }
 
     /// The intents whose outcome is unknown: this instance's doubted ones, and whatever dead instances left. They are
@@ -208,39 +270,13 @@ impl Journal {
         rows.into_iter().map(|row| Ok((IntentId(row.id), row.try_into()?))).collect()
     }
 
-    /// The events that no bus is known to have, in the order of their sequencers.
-    pub async fn unpublished(&self, limit: u64) -> Result<Vec<Event>, CatalogError> {
-        let rows = journal::Entity::find()
-            .filter(journal::Column::PublishedAt.is_null())
-            .filter(journal::Column::Sequencer.is_not_null())
-            .order_by_asc(journal::Column::Sequencer)
-            .limit(limit)
-            .all(self.database.read())
-            .await
-            .map_err(|error| self.database.explain(error))?;
-        Ok(rows.into_iter().filter_map(|row| row.event).map(|StoredEvent(event)| event).collect())
-    }
-
-    /// Writes down that every bus has these events.
-    pub async fn published(&self, ids: &[Uuid]) -> Result<(), CatalogError> {
-        journal::Entity::update_many()
-            .col_expr(journal::Column::PublishedAt, Expr::value(self.database.now()))
-            .filter(journal::Column::Id.is_in(ids.iter().copied()))
-            .filter(journal::Column::Sequencer.is_not_null())
-            .filter(journal::Column::PublishedAt.is_null())
-            .exec(self.database.write())
-            .await
-            .map_err(|error| self.database.explain(error))?;
-        Ok(())
-    }
-
     /// Takes or keeps a role for the length of the lease. False while another instance has it.
     pub async fn lead(&self, role: &str, lease: Duration) -> Result<bool, CatalogError> {
         self.instance.lead(&self.database, role, lease).await.map_err(|error| self.database.explain(error))
     }
 
-    /// Removes what was published and settled longer ago than that and is not owed to a group of the embedded log any
-    /// more. Returns how many rows that were.
+    /// Removes what was applied and settled longer ago than that and is not owed to a reader of the log any more. Returns
+    /// how many rows that were.
     pub async fn prune(&self, older_than: Duration) -> Result<u64, CatalogError> {
         self.remove_done(older_than).await.map_err(|error| self.database.explain(error))
     }
@@ -252,14 +288,13 @@ impl Journal {
         let owed_from = Query::select()
             .expr(cursor::Column::Position.min())
             .from(cursor::Entity)
-            .and_where(cursor::Column::UpdatedAt.gt(now - micros(GROUP_FORGOTTEN_AFTER)))
+            .and_where(cursor::Column::UpdatedAt.gt(now - micros(READER_FORGOTTEN_AFTER)))
             .to_owned();
-        // Without groups the minimum is nothing, and nobody is owed anything.
+        // Without readers the minimum is nothing, and nobody is owed anything.
         let read_by_all = Expr::col(Column::Position).lte(Expr::expr(owed_from.clone()).if_null(i64::MAX));
         let done = Query::select()
             .column(Column::Id)
             .from(journal::Entity)
-            .and_where(Column::PublishedAt.lte(before))
             .and_where(Column::SettledAt.lte(before))
             .cond_where(Condition::any().add(Column::Position.is_null()).add(read_by_all))
             .limit(PRUNED_ROWS_MAX)

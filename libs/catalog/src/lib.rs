@@ -1,5 +1,5 @@
 //! What relais remembers: the journal of mutations, the objects and their versions, the buckets' settings, the uploads,
-//! the jobs, the embedded event log, the users, the access keys and what was revoked.
+//! the jobs, the log of events, the users, the access keys and what was revoked.
 //!
 //! One database behind it, SQLite or PostgreSQL, and the only crate that speaks SQL. What a call of [`Journal`] answers
 //! is on disk: intents and results of concurrent requests share one commit, so that this costs little. Several
@@ -32,10 +32,10 @@ pub use buckets::{BucketRow, Buckets};
 pub use catalog::Catalog;
 pub use config::Config;
 pub use error::CatalogError;
-pub use event_log::EventLog;
+pub use event_log::{EventLog, Owed};
 pub use instance::INSTANCE_LEASE;
 pub use jobs::{Job, JobState, Jobs, NewJob};
-pub use journal::{Applied, Intent, IntentId, Journal};
+pub use journal::{Announcement, Applied, Intent, IntentId, Journal};
 pub use key_locks::{KeyLock, KeyLocks};
 pub use objects::{ObjectRow, Objects};
 pub use revocations::{Mark, Revocation, RevocationKind, Revocations};

@@ -4,6 +4,7 @@ mod m20261120_000001_first_tables;
 mod m20261120_000002_buckets_uploads_versions_key_locks;
 mod m20261120_000003_users_access_keys_revocations;
 mod m20261120_000004_objects_by_owner;
+mod m20261121_000005_one_log_of_events;
 
 use async_trait::async_trait;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrations {
             Box::new(m20261120_000002_buckets_uploads_versions_key_locks::Migration),
             Box::new(m20261120_000003_users_access_keys_revocations::Migration),
             Box::new(m20261120_000004_objects_by_owner::Migration),
+            Box::new(m20261121_000005_one_log_of_events::Migration),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! The contract between those who publish events and those who consume them.
+//! The contracts between the journal's log, the buses to which its events are taken, and those who consume them.
 //!
 //! The words: a *group* is one reader of everything, such as all copies of a sidecar together; a *subscription* is one
 //! member of it. What these traits promise is checked for every implementation by [`crate::contract::check`].
@@ -16,20 +16,49 @@ use crate::error::BusError;
 /// to write down what it got, short enough that the work of a consumer that died is soon another's.
 pub const REDELIVERED_AFTER: Duration = Duration::from_secs(30);
 
-/// A way by which events reach subscribers.
+/// An event on its way to a bus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The event.
+    pub event: Event,
+    /// The id of the rule that sends it there; nothing where the bus gets everything.
+    pub rule: Option<String>,
+}
+
+impl From<Event> for Notice {
+    fn from(event: Event) -> Self {
+        Self { event, rule: None }
+    }
+}
+
+/// A bus that events are taken to.
 ///
 /// # Contract
-/// - After `publish` returned, every group hears of the events, also after a crash. When it failed, the same events may
-///   be published again; subscribers may then hear twice of some, with the same id.
-/// - A group hears of the events in the order in which they were published; so the events of one key arrive in the
-///   order of their sequencers, if they were published so. Only what is handed out *again* may come late.
+/// - After `publish` returned, the bus has the events, also after a crash, as far as it keeps any. When it failed, the same
+///   events may be published again; subscribers may then hear twice of some, with the same id.
+/// - Subscribers hear of the events in the order in which they were published; so the events of one key arrive in the
+///   order of their sequencers, if they were published so.
+#[async_trait]
+pub trait Publisher: fmt::Debug + Send + Sync + 'static {
+    /// Its name in the configuration, in metrics and in logs.
+    fn name(&self) -> &str;
+
+    /// Makes the events known, in this order.
+    async fn publish(&self, notices: &[Notice]) -> Result<(), BusError>;
+
+    /// Tells whether the bus can be reached now.
+    async fn ping(&self) -> Result<(), BusError>;
+}
+
+/// A bus that groups of consumers read.
+///
+/// # Contract
+/// - Every group hears of every event, in the order in which they were published. Only what is handed out *again* may come
+///   late.
 /// - A group that is new hears of everything that the bus still keeps.
 /// - No event that a group has not acknowledged is dropped to make room.
 #[async_trait]
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
-    /// Makes the events known to all groups, in this order.
-    async fn publish(&self, events: &[Event]) -> Result<(), BusError>;
-
     /// Joins a group, which is made if it is new.
     async fn subscribe(&self, group: &GroupName) -> Result<Box<dyn Subscription>, BusError>;
 

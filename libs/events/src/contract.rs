@@ -11,25 +11,26 @@ use relais_model::{DerivedFrom, Event, EventKind, ObjectFacts, Requester, Sequen
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::bus::{Bus, Delivery, GroupName, REDELIVERED_AFTER, Subscription};
+use crate::bus::{Bus, Delivery, GroupName, Notice, Publisher, REDELIVERED_AFTER, Subscription};
 
 /// How many events [`check`] needs.
 pub const EVENTS: usize = 8;
 
-/// Checks a bus that nobody else uses and that has no events yet. The [`EVENTS`] events must be such that the bus can
-/// publish them: for the embedded bus they are in its log.
+/// Checks a bus that nobody else uses and that has no events yet, and what publishes to it.
 ///
 /// # Panics
 /// Panics where the bus breaks its contract.
-pub async fn check(bus: &dyn Bus, events: &[Event]) {
+pub async fn check(publisher: &dyn Publisher, bus: &dyn Bus, events: &[Event]) {
+    let sides = Sides { publisher, bus };
     assert_eq!(events.len(), EVENTS, "the check needs {EVENTS} events");
     bus.ping().await.expect("a bus in service answers a ping");
-    bus.publish(&[]).await.expect("publishing nothing is no error");
+    publisher.ping().await.expect("a publisher in service answers a ping");
+    publisher.publish(&[]).await.expect("publishing nothing is no error");
 
-    every_group_hears_of_everything_in_order(bus, &events[..4]).await;
-    what_is_not_acknowledged_comes_again(bus, &events[4..5]).await;
-    waiting_may_be_cancelled_and_ends_at_once(bus, &events[5..6]).await;
-    the_members_of_a_group_share(bus, &events[6..8]).await;
+    every_group_hears_of_everything_in_order(&sides, &events[..4]).await;
+    what_is_not_acknowledged_comes_again(&sides, &events[4..5]).await;
+    waiting_may_be_cancelled_and_ends_at_once(&sides, &events[5..6]).await;
+    the_members_of_a_group_share(&sides, &events[6..8]).await;
     what_is_acknowledged_stays_so(bus).await;
 }
 
@@ -82,10 +83,23 @@ fn sample(kind: EventKind, key: &str, sequencer: u64) -> Event {
     }
 }
 
-async fn every_group_hears_of_everything_in_order(bus: &dyn Bus, events: &[Event]) {
-    let mut early = join(bus, "early").await;
-    bus.publish(events).await.expect("the bus publishes");
-    let mut late = join(bus, "late").await;
+/// Where events go in, and where they come out.
+struct Sides<'a> {
+    publisher: &'a dyn Publisher,
+    bus: &'a dyn Bus,
+}
+
+impl Sides<'_> {
+    async fn publish(&self, events: &[Event]) {
+        let notices: Vec<Notice> = events.iter().cloned().map(Notice::from).collect();
+        self.publisher.publish(&notices).await.expect("the bus publishes");
+    }
+}
+
+async fn every_group_hears_of_everything_in_order(sides: &Sides<'_>, events: &[Event]) {
+    let mut early = join(sides.bus, "early").await;
+    sides.publish(events).await;
+    let mut late = join(sides.bus, "late").await;
     for subscription in [&mut early, &mut late] {
         let deliveries = collect(subscription.as_mut(), events.len()).await;
         assert_eq!(heard(&deliveries), events, "each group hears of each event, whole and in order");
@@ -93,34 +107,34 @@ async fn every_group_hears_of_everything_in_order(bus: &dyn Bus, events: &[Event
     }
 }
 
-async fn what_is_not_acknowledged_comes_again(bus: &dyn Bus, event: &[Event]) {
-    bus.publish(event).await.expect("the bus publishes");
-    let mut dying = join(bus, "early").await;
+async fn what_is_not_acknowledged_comes_again(sides: &Sides<'_>, event: &[Event]) {
+    sides.publish(event).await;
+    let mut dying = join(sides.bus, "early").await;
     assert_eq!(heard(&collect(dying.as_mut(), 1).await), event, "what was acknowledged does not come again");
     drop(dying);
 
-    let mut heir = join(bus, "early").await;
+    let mut heir = join(sides.bus, "early").await;
     let again = collect(heir.as_mut(), 1).await;
     assert_eq!(heard(&again), event, "what a member left undone goes to another, with the same id");
     heir.acknowledge(&again).await.expect("the bus takes an acknowledgement");
 }
 
-async fn waiting_may_be_cancelled_and_ends_at_once(bus: &dyn Bus, event: &[Event]) {
-    let mut subscription = join(bus, "early").await;
+async fn waiting_may_be_cancelled_and_ends_at_once(sides: &Sides<'_>, event: &[Event]) {
+    let mut subscription = join(sides.bus, "early").await;
     for _ in 0..3 {
         let nothing = timeout(Duration::from_millis(50), subscription.next(5)).await;
         assert!(nothing.is_err(), "next waits while there is nothing: {nothing:?}");
     }
-    bus.publish(event).await.expect("the bus publishes");
+    sides.publish(event).await;
     let soon = timeout(HEARD_WITHIN, subscription.next(5)).await;
     let deliveries = soon.expect("a subscriber hears at once").expect("the bus delivers");
     assert_eq!(heard(&deliveries), event, "a wait that was given up loses nothing");
     subscription.acknowledge(&deliveries).await.expect("the bus takes an acknowledgement");
 }
 
-async fn the_members_of_a_group_share(bus: &dyn Bus, events: &[Event]) {
-    bus.publish(events).await.expect("the bus publishes");
-    let (mut one, mut other) = (join(bus, "early").await, join(bus, "early").await);
+async fn the_members_of_a_group_share(sides: &Sides<'_>, events: &[Event]) {
+    sides.publish(events).await;
+    let (mut one, mut other) = (join(sides.bus, "early").await, join(sides.bus, "early").await);
     let first = timeout(PATIENCE, one.next(1)).await.expect("there is an event").expect("the bus delivers");
     assert_eq!(first.len(), 1, "next gives no more than it was asked for");
     let second =

@@ -1,20 +1,17 @@
 //! The event bus of a relais that has no Redis: the journal itself.
 //!
-//! The log keeps the events and one cursor a group; this bus adds who has what in hand, and wakes subscribers when
-//! something is published. That knowledge is in memory: after a restart a group goes on from its cursor, so what was
+//! The log keeps the events and one cursor a group; this bus adds who has what in hand. That knowledge is in memory: after a restart a group goes on from its cursor, so what was
 //! in hand comes again. All members of a group must therefore be in one process; across processes, use Redis.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use relais_model::Event;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
 use crate::bus::{Bus, Delivery, GroupName, REDELIVERED_AFTER, Subscription};
 use crate::error::BusError;
@@ -22,13 +19,16 @@ use crate::error::BusError;
 /// A durable sequence of events with a cursor for each group.
 ///
 /// # Contract
-/// - Positions grow in the order of `append`, and once a group can read a position, no smaller one is added.
-/// - What `append` and `commit` have done is there after a crash.
+/// - Once a group can read a position, no smaller one is added.
+/// - What was read and what was committed is there after a crash.
 /// - A group that never committed reads from the beginning.
 #[async_trait]
 pub trait EventLog: fmt::Debug + Send + Sync + 'static {
-    /// Gives positions to the events of these ids, in this order; those that have one keep it.
-    async fn append(&self, ids: &[Uuid]) -> Result<(), BusError>;
+    /// Changes when this process has added something to the log.
+    fn news(&self) -> watch::Receiver<()>;
+
+    /// Tells whether the log can be read now.
+    async fn ping(&self) -> Result<(), BusError>;
 
     /// Gives up to `max` events after the group's cursor, with their positions, in order.
     async fn read(&self, group: &str, max: u64) -> Result<Vec<(i64, Event)>, BusError>;
@@ -41,7 +41,6 @@ pub trait EventLog: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub struct EmbeddedBus {
     log: Arc<dyn EventLog>,
-    published: Arc<Notify>,
     groups: Mutex<HashMap<GroupName, Arc<InHand>>>,
     redelivered_after: Duration,
 }
@@ -49,32 +48,17 @@ pub struct EmbeddedBus {
 impl EmbeddedBus {
     /// A bus whose events are in this log.
     pub fn new(log: Arc<dyn EventLog>) -> Self {
-        Self {
-            log,
-            published: Arc::default(),
-            groups: Mutex::default(),
-            redelivered_after: REDELIVERED_AFTER,
-        }
+        Self { log, groups: Mutex::default(), redelivered_after: REDELIVERED_AFTER }
     }
 }
 
 #[async_trait]
 impl Bus for EmbeddedBus {
-    async fn publish(&self, events: &[Event]) -> Result<(), BusError> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-        self.log.append(&ids).await?;
-        self.published.notify_waiters();
-        Ok(())
-    }
-
     async fn subscribe(&self, group: &GroupName) -> Result<Box<dyn Subscription>, BusError> {
         let in_hand = self.groups.lock().await.entry(group.clone()).or_default().clone();
         Ok(Box::new(EmbeddedSubscription {
             log: self.log.clone(),
-            published: self.published.clone(),
+            news: self.log.news(),
             group: group.clone(),
             in_hand,
             redelivered_after: self.redelivered_after,
@@ -83,7 +67,7 @@ impl Bus for EmbeddedBus {
     }
 
     async fn ping(&self) -> Result<(), BusError> {
-        self.log.append(&[]).await // Asks the log and changes nothing. A read would make it keep events for a new group.
+        self.log.ping().await
     }
 }
 
@@ -99,7 +83,7 @@ enum State {
 #[derive(Debug)]
 struct EmbeddedSubscription {
     log: Arc<dyn EventLog>,
-    published: Arc<Notify>,
+    news: watch::Receiver<()>,
     group: GroupName,
     in_hand: Arc<InHand>,
     redelivered_after: Duration,
@@ -134,10 +118,8 @@ impl Subscription for EmbeddedSubscription {
             sleep(POLL.min(FIRST_WAIT * self.failures)).await;
         }
         loop {
-            // Listen before looking, or what is published in between is heard of only at the next poll.
-            let published = self.published.clone();
-            let mut news = pin!(published.notified());
-            news.as_mut().enable();
+            // Before looking, or what is added in between is heard of only at the next poll.
+            self.news.mark_unchanged();
             let outcome = self.take(max.max(1)).await;
             self.failures = if outcome.is_ok() { 0 } else { self.failures.saturating_add(1) };
             let deliveries = outcome?;
@@ -145,7 +127,7 @@ impl Subscription for EmbeddedSubscription {
                 return Ok(deliveries);
             }
             tokio::select! {
-                () = news => {}
+                Ok(()) = self.news.changed() => {}
                 () = sleep(POLL.min(self.redelivered_after)) => {}
             }
         }
@@ -169,7 +151,7 @@ impl Subscription for EmbeddedSubscription {
     }
 }
 
-/// Fall-back for what another process publishes, and the time within which overdue events are noticed.
+/// Fall-back for what another process adds to the log, and the time within which overdue events are noticed.
 const POLL: Duration = Duration::from_secs(5);
 
 /// Wait after a first failure of the log; grows with each further one up to [`POLL`].

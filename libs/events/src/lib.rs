@@ -1,9 +1,10 @@
 //! Events on their way to subscribers: the record they take, and the buses that carry it.
 //!
-//! A [`Bus`] is a contract with two implementations: [`RedisStream`] where a Redis is configured, and [`EmbeddedBus`]
-//! over the journal where none is. Consumers are the same code on both, and [`contract`] checks that they may be.
-//! Nothing here decides *which* mutation becomes an event, nor remembers what is still to be published: that is the
-//! journal's. This crate is the only one that speaks to Redis.
+//! The journal's log has every event. A [`Publisher`] takes them to a place outside: see [`RedisStream`]. A [`Bus`] hands
+//! them to groups of consumers, and has two implementations: [`RedisStream`] where a Redis is configured, and
+//! [`EmbeddedBus`], which reads the log itself, where none is. Consumers are the same code on both, and [`contract`] checks
+//! that they may be. Nothing here decides *which* mutation becomes an event, nor remembers what is still to be published:
+//! that is the journal's. This crate is the only one that speaks to Redis.
 #![warn(missing_docs)]
 
 mod bus;
@@ -14,7 +15,9 @@ mod error;
 mod record;
 mod redis_stream;
 
-pub use bus::{Bus, Delivery, GroupName, InvalidGroupName, REDELIVERED_AFTER, Subscription};
+pub use bus::{
+    Bus, Delivery, GroupName, InvalidGroupName, Notice, Publisher, REDELIVERED_AFTER, Subscription,
+};
 pub use config::Config;
 pub use embedded::{EmbeddedBus, EventLog};
 pub use error::BusError;

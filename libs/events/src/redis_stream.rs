@@ -26,7 +26,7 @@ use tokio::sync::Mutex;
 use self::link::Link;
 use self::reader::Reader;
 use self::trim::Trimmer;
-use crate::bus::{Bus, Delivery, GroupName, REDELIVERED_AFTER, Subscription};
+use crate::bus::{Bus, Delivery, GroupName, Notice, Publisher, REDELIVERED_AFTER, Subscription};
 use crate::config::Config;
 use crate::error::BusError;
 use crate::record::record;
@@ -83,15 +83,19 @@ impl RedisStream {
 }
 
 #[async_trait]
-impl Bus for RedisStream {
-    async fn publish(&self, events: &[Event]) -> Result<(), BusError> {
-        if events.is_empty() {
+impl Publisher for RedisStream {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    async fn publish(&self, notices: &[Notice]) -> Result<(), BusError> {
+        if notices.is_empty() {
             return Ok(());
         }
         let mut batch = redis::pipe();
         batch.atomic();
-        for event in events {
-            batch.add_command(self.entry(event)).ignore();
+        for notice in notices {
+            batch.add_command(self.entry(&notice.event)).ignore();
         }
         batch.cmd("XLEN").arg(&self.stream);
         let outcome = self.link.transaction(&batch).await;
@@ -104,6 +108,14 @@ impl Bus for RedisStream {
         Ok(())
     }
 
+    async fn ping(&self) -> Result<(), BusError> {
+        let outcome: Result<(), _> = self.link.command(&redis::cmd("PING")).await;
+        outcome.map_err(|error| self.link.failure("ping", &error))
+    }
+}
+
+#[async_trait]
+impl Bus for RedisStream {
     async fn subscribe(&self, group: &GroupName) -> Result<Box<dyn Subscription>, BusError> {
         let made = reader::make_group(&self.link, &self.stream, group).await;
         made.map_err(|error| self.link.failure("make a consumer group in", &error))?;
@@ -121,8 +133,7 @@ impl Bus for RedisStream {
     }
 
     async fn ping(&self) -> Result<(), BusError> {
-        let outcome: Result<(), _> = self.link.command(&redis::cmd("PING")).await;
-        outcome.map_err(|error| self.link.failure("ping", &error))
+        Publisher::ping(self).await
     }
 }
 

@@ -75,7 +75,6 @@ async fn recover(gateway: &Gateway, id: IntentId, intent: &Intent) -> Result<(),
             },
         };
         gateway.journal.apply(id, applied).await?;
-        gateway.published_soon.notify_one();
     }
     gateway.settled_soon.notify_one();
     Ok(())

@@ -73,7 +73,6 @@ impl Mutation {
             return Err(error.into());
         }
         metrics::counter!(BYTES_STORED).increment(stored);
-        self.gateway.published_soon.notify_one();
         Ok(())
     }
 

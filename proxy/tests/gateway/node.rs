@@ -23,7 +23,6 @@ use s3s::{S3, S3ErrorCode, S3Request, StdError};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 mod switch;
 
@@ -97,7 +96,7 @@ impl Node {
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(Arc::new(Log(catalog.event_log()))));
         let events = Mutex::new(bus.subscribe(&"test".parse().unwrap()).await.unwrap());
         let stop = CancellationToken::new();
-        let background = tokio::spawn(gateway.clone().run_background(Arc::clone(&bus), stop.clone()));
+        let background = tokio::spawn(gateway.clone().run_background(Vec::new(), stop.clone()));
         Self { gateway, catalog, switches, folder, events, background, stop }
     }
 
@@ -165,8 +164,12 @@ impl Node {
 
 #[async_trait]
 impl relais_events::EventLog for Log {
-    async fn append(&self, ids: &[Uuid]) -> Result<(), BusError> {
-        self.0.append(ids).await.map_err(|error| BusError::Log { act: "append to", source: Box::new(error) })
+    fn news(&self) -> tokio::sync::watch::Receiver<()> {
+        self.0.news()
+    }
+
+    async fn ping(&self) -> Result<(), BusError> {
+        self.0.ping().await.map_err(|error| BusError::Log { act: "reach", source: Box::new(error) })
     }
 
     async fn read(&self, group: &str, max: u64) -> Result<Vec<(i64, Event)>, BusError> {

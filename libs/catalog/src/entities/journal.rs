@@ -24,9 +24,8 @@ pub struct Model {
     /// From here on: nothing until applied.
     pub sequencer: Option<i64>,
     pub event: Option<StoredEvent>,
-    pub published_at: Option<i64>,
     pub settled_at: Option<i64>,
-    /// Place in the embedded event log.
+    /// Place in the log of events, in the order of commits.
     pub position: Option<i64>,
 }
 

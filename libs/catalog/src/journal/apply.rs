@@ -42,15 +42,24 @@ struct Board {
     open: HashMap<Key, Vec<Uuid>>,
 }
 
-/// Applies the intents that exist and returns their events; one that was applied before keeps its event.
+/// What a batch has come to.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// The events by their intents; one that was applied before keeps its event.
+    pub(super) events: HashMap<Uuid, Event>,
+    /// The rows of those that were applied now, in their order, which still need a place in the log.
+    pub(super) rows: Vec<journal::Model>,
+}
+
+/// Applies the intents that exist.
 pub(super) async fn apply(
     transaction: &DatabaseTransaction,
     now: i64,
     wanted: Vec<(Uuid, &Applied)>,
-) -> Result<HashMap<Uuid, Event>, DbErr> {
-    let mut events = HashMap::with_capacity(wanted.len());
+) -> Result<Outcome, DbErr> {
+    let Outcome { mut events, mut rows } = Outcome::default();
     if wanted.is_empty() {
-        return Ok(events);
+        return Ok(Outcome { events, rows });
     }
     let mut intents = HashMap::with_capacity(wanted.len());
     for row in find_intents(transaction, &wanted).await? {
@@ -60,11 +69,10 @@ pub(super) async fn apply(
         }
     }
     if intents.is_empty() {
-        return Ok(events);
+        return Ok(Outcome { events, rows });
     }
     let keys = intents.values().map(|row| Key { bucket: row.bucket.clone(), key: row.key.clone() }).collect();
     let mut board = Board::load(transaction, now, keys).await?;
-    let mut rows = Vec::with_capacity(intents.len());
     for (id, applied) in wanted {
         if let Some(row) = intents.remove(&id) {
             let (row, event) = board.apply(row, applied)?;
@@ -73,8 +81,7 @@ pub(super) async fn apply(
         }
     }
     board.save(transaction).await?;
-    save_intents(transaction, rows).await?;
-    Ok(events)
+    Ok(Outcome { events, rows })
 }
 
 /// The sequencers of the keys that have one.
@@ -208,18 +215,6 @@ async fn find_intents(
         .lock_exclusive()
         .all(transaction)
         .await
-}
-
-async fn save_intents(transaction: &DatabaseTransaction, rows: Vec<journal::Model>) -> Result<(), DbErr> {
-    use journal::{Column, Entity};
-    let changed = [Column::State, Column::UpdatedAt, Column::Sequencer, Column::Event, Column::SettledAt];
-    // They are there and locked, too.
-    let replace = OnConflict::column(Column::Id).update_columns(changed).to_owned();
-    Entity::insert_many(rows.into_iter().map(IntoActiveModel::into_active_model))
-        .on_conflict(replace)
-        .exec_without_returning(transaction)
-        .await?;
-    Ok(())
 }
 
 /// The replicas' states after a mutation that left them as `applied` says.

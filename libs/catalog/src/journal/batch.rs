@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::slice;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use relais_model::Event;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::apply::{self, Key};
-use super::{Applied, Intent};
+use super::{Announcement, Applied, Batches, Intent, Journal, append};
 use crate::database::Database;
 use crate::entities::journal::{ActiveModel, Column, Entity, State};
 use crate::error::{CatalogError, Fault};
@@ -57,6 +57,7 @@ pub(crate) enum Work {
     Apply(Box<Applied>),
     Abandon,
     Doubt,
+    Announce(Box<Announcement>),
 }
 
 /// Takes requests from the channel to the database.
@@ -64,9 +65,10 @@ pub(crate) enum Work {
 pub(crate) struct Writer {
     database: Database,
     instance: Arc<Instance>,
-    waiting: mpsc::Receiver<Message>,
-    batches: Arc<AtomicU64>,
+    batches: Arc<Batches>,
     orphans: Orphans,
+    news: watch::Sender<()>,
+    waiting: mpsc::Receiver<Message>,
 }
 
 /// Intents whose callers went away before they heard of them. The next transaction abandons them.
@@ -84,14 +86,16 @@ impl Orphans {
 }
 
 impl Writer {
-    pub(super) fn new(
-        database: Database,
-        instance: Arc<Instance>,
-        waiting: mpsc::Receiver<Message>,
-        batches: Arc<AtomicU64>,
-        orphans: Orphans,
-    ) -> Self {
-        Self { database, instance, waiting, batches, orphans }
+    /// The writer of a journal. It keeps no handle of it, or it would never see the last one go.
+    pub(super) fn new(journal: &Journal, waiting: mpsc::Receiver<Message>) -> Self {
+        Self {
+            database: journal.database.clone(),
+            instance: Arc::clone(&journal.instance),
+            batches: Arc::clone(&journal.batches),
+            orphans: journal.orphans.clone(),
+            news: journal.news.clone(),
+            waiting,
+        }
     }
 
     /// Works until it is told to stop, or until nobody is left to ask.
@@ -170,17 +174,29 @@ impl Writer {
             Work::Apply(applied) => Some((request.id, &**applied)),
             _ => None,
         });
-        let events = apply::apply(&transaction, now, applied.collect()).await?;
+        let apply::Outcome { events, mut rows } = apply::apply(&transaction, now, applied.collect()).await?;
         doubt(&transaction, &doubted, now).await?;
         // After applying: no store can have heard of these before this transaction ends.
         self.open(&transaction, batch, now).await?;
+        let announcements = batch.iter().filter_map(|request| match &request.work {
+            Work::Announce(announcement) => Some(announcement.as_ref()),
+            _ => None,
+        });
+        let instance = self.instance.id;
+        rows.extend(append::announced(&transaction, instance, now, announcements.collect()).await?);
+        let is_news = !rows.is_empty();
+        append::append(&self.database, &transaction, rows).await?;
         transaction.commit().await?;
 
         if renew {
             self.instance.renewed(now);
         }
         self.orphans.list().retain(|id| !orphans.contains(id));
-        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.batches.transactions.fetch_add(1, Ordering::Relaxed);
+        self.batches.requests.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        if is_news {
+            self.news.send_replace(());
+        }
         Ok(events)
     }
 

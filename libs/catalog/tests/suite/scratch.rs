@@ -137,3 +137,8 @@ pub(crate) async fn write(catalog: &Catalog, name: &str, applied: Applied) -> Ev
     let id = catalog.journal().open(kind).await.unwrap();
     catalog.journal().apply(id, applied).await.unwrap()
 }
+
+/// Everything that is in the log.
+pub(crate) async fn logged(catalog: &Catalog) -> Vec<Event> {
+    catalog.event_log().after(0, 1000).await.unwrap().into_iter().map(|(_, event)| event).collect()
+}

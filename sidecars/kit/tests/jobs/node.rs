@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use relais_catalog::{Applied, Catalog, Intent, Job, JobState};
-use relais_events::{Bus, BusError, EmbeddedBus, EventLog};
+use relais_events::{BusError, EmbeddedBus, EventLog};
 use relais_kit::{Config, Kit, KitError, Sidecar};
 use relais_model::{ByteSize, DerivedFrom, Event, EventKind, ObjectFacts, ReplicaState, Requester};
 use relais_stores::{FolderConfig, Store, StoreConfig};
@@ -16,7 +16,6 @@ use s3s::dto::{CreateBucketInput, ETag, GetObjectInput, Metadata, PutObjectInput
 use s3s::{S3, S3Request};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 pub(crate) const BUCKET: &str = "media";
 
@@ -53,7 +52,6 @@ pub(crate) struct Node {
     kind: &'static str,
     s3: Arc<dyn S3>,
     catalog: Catalog,
-    bus: Arc<EmbeddedBus>,
     stop: CancellationToken,
     running: JoinHandle<Result<(), KitError>>,
     _folder: tempfile::TempDir,
@@ -105,11 +103,11 @@ impl Node {
         let bus = Arc::new(EmbeddedBus::new(Arc::new(Log(catalog.event_log()))));
 
         let kind = sidecar.kind;
-        let kit = Kit { gateway: s3.clone(), catalog: catalog.clone(), bus: bus.clone(), worker };
+        let kit = Kit { gateway: s3.clone(), catalog: catalog.clone(), bus, worker };
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let running = tokio::spawn(async move { kit.run(Arc::new(sidecar), config, stopped).await });
-        Self { kind, s3, catalog, bus, stop, running, _folder: folder }
+        Self { kind, s3, catalog, stop, running, _folder: folder }
     }
 
     /// Stores an object and announces it, as the proxy does.
@@ -157,8 +155,7 @@ impl Node {
                 traceparent: None,
             },
         };
-        let event = journal.apply(id, applied).await.unwrap();
-        self.bus.publish(&[event]).await.unwrap();
+        journal.apply(id, applied).await.unwrap();
     }
 
     /// Waits until the last job of a key is in a state.
@@ -219,8 +216,12 @@ fn log_failed(act: &'static str) -> impl Fn(relais_catalog::CatalogError) -> Bus
 
 #[async_trait]
 impl EventLog for Log {
-    async fn append(&self, ids: &[Uuid]) -> Result<(), BusError> {
-        self.0.append(ids).await.map_err(log_failed("append to"))
+    fn news(&self) -> tokio::sync::watch::Receiver<()> {
+        self.0.news()
+    }
+
+    async fn ping(&self) -> Result<(), BusError> {
+        self.0.ping().await.map_err(|error| BusError::Log { act: "reach", source: Box::new(error) })
     }
 
     async fn read(&self, group: &str, max: u64) -> Result<Vec<(i64, Event)>, BusError> {

@@ -1,0 +1,131 @@
+//! Gives events their place in the log, in the order of commits.
+//!
+//! Places are given by one transaction at a time, and the next one may only give some when this one has ended: so a
+//! reader that has seen a place has seen all before it. It is the last thing that a transaction does, since the others
+//! wait meanwhile; and as it waits for nothing else afterwards, no two can wait for each other.
+
+use std::collections::HashSet;
+
+use relais_model::{Event, Sequencer};
+use sea_orm::sea_query::{Expr, OnConflict, Query, SelectStatement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect,
+};
+use uuid::Uuid;
+
+use super::Announcement;
+use super::apply::{self, Key};
+use crate::database::{Database, Exclusive, date};
+use crate::entities::{StoredEvent, cursor, journal};
+
+/// Writes applied rows, with their events, to the end of the log.
+pub(super) async fn append(
+    database: &Database,
+    transaction: &DatabaseTransaction,
+    mut rows: Vec<journal::Model>,
+) -> Result<(), DbErr> {
+    use journal::{Column, Entity};
+    if rows.is_empty() {
+        return Ok(());
+    }
+    database.exclude(transaction, Exclusive::Positions).await?;
+    let mut position = last_position(transaction).await?;
+    for row in &mut rows {
+        position += 1;
+        row.position = Some(position);
+    }
+    let changed = [
+        Column::State,
+        Column::UpdatedAt,
+        Column::Sequencer,
+        Column::Event,
+        Column::SettledAt,
+        Column::Position,
+    ];
+    // Intents are there and locked, so for them this is an update of many rows with different values.
+    let replace = OnConflict::column(Column::Id).update_columns(changed).to_owned();
+    Entity::insert_many(rows.into_iter().map(IntoActiveModel::into_active_model))
+        .on_conflict(replace)
+        .exec_without_returning(transaction)
+        .await?;
+    Ok(())
+}
+
+/// The rows of announcements that are not in the log yet.
+pub(super) async fn announced(
+    transaction: &DatabaseTransaction,
+    instance: Uuid,
+    now: i64,
+    wanted: Vec<&Announcement>,
+) -> Result<Vec<journal::Model>, DbErr> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known: Vec<Uuid> = journal::Entity::find()
+        .select_only()
+        .column(journal::Column::Id)
+        .filter(journal::Column::Id.is_in(wanted.iter().map(|one| one.id)))
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    let mut known: HashSet<Uuid> = known.into_iter().collect();
+    let keys: Vec<Key> = wanted.iter().map(|one| Key::of(&one.bucket, &one.key)).collect();
+    let sequencers = apply::sequencers(transaction, keys.iter()).await?;
+    let mut rows = Vec::with_capacity(wanted.len());
+    for (one, key) in wanted.into_iter().zip(keys) {
+        if known.insert(one.id) {
+            // Not before the last mutation of the key; the next one gets a later one still.
+            let sequencer = sequencers.get(&key).map_or(now, |last| now.max(*last));
+            rows.push(row(one, key, instance, now, sequencer));
+        }
+    }
+    Ok(rows)
+}
+
+fn row(one: &Announcement, key: Key, instance: Uuid, now: i64, sequencer: i64) -> journal::Model {
+    let event = Event {
+        id: one.id,
+        kind: one.kind,
+        time: date(now),
+        bucket: one.bucket.clone(),
+        key: one.key.clone(),
+        sequencer: Sequencer(sequencer.cast_unsigned()),
+        object: one.object.clone(),
+        version_id: None,
+        derived_from: None,
+        requester: one.requester.clone(),
+    };
+    journal::Model {
+        id: one.id,
+        bucket: key.bucket,
+        key: key.key,
+        kind: one.kind.name().to_owned(),
+        state: journal::State::Applied,
+        instance,
+        opened_sequencer: sequencer,
+        updated_at: now,
+        sequencer: Some(sequencer),
+        event: Some(StoredEvent(event)),
+        settled_at: Some(now),
+        position: None,
+    }
+}
+
+/// The last place that was ever given, as far as anybody may remember: pruned events live on in the cursors.
+pub(crate) async fn last_position(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let last = |place: Expr, table: SelectStatement| table.to_owned().expr(place).to_owned();
+    let in_log =
+        last(journal::Column::Position.max().into(), Query::select().from(journal::Entity).to_owned());
+    let in_cursors =
+        last(cursor::Column::Position.max().into(), Query::select().from(cursor::Entity).to_owned());
+    let both = Query::select()
+        .expr_as(Expr::expr(in_log), "in_log")
+        .expr_as(Expr::expr(in_cursors), "in_cursors")
+        .to_owned();
+    let row =
+        connection.query_one(&both).await?.ok_or_else(|| DbErr::RecordNotFound("positions".to_owned()))?;
+    let in_log: Option<i64> = row.try_get("", "in_log")?;
+    let in_cursors: Option<i64> = row.try_get("", "in_cursors")?;
+    Ok(in_log.max(in_cursors).unwrap_or(0))
+}
