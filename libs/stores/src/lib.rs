@@ -7,6 +7,7 @@
 //! Stores know nothing of buckets as clients see them, of the catalog, or of who asks.
 #![warn(missing_docs)]
 
+mod breaker;
 mod config;
 pub mod contract;
 mod error;
@@ -18,6 +19,7 @@ mod request;
 mod store;
 pub mod tee;
 
+pub use breaker::{Breaker, is_unsent};
 pub use config::{Config, Credentials, FolderConfig, RemoteConfig, StoreConfig};
 pub use error::{OpenError, is_outage, is_unsendable};
 pub use profile::{FeatureOverrides, Features, Profile};

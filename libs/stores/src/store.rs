@@ -8,6 +8,8 @@ use std::sync::Arc;
 use relais_model::{BucketName, ObjectKey, StoreName};
 use s3s::S3;
 
+use crate::breaker::Breaker;
+use crate::breaker::guarded::Guarded;
 use crate::config::{Config, RemoteConfig, StoreConfig};
 use crate::error::OpenError;
 use crate::profile::Features;
@@ -18,8 +20,10 @@ use crate::{folder, remote};
 pub struct Store {
     /// Its name in the configuration.
     pub name: StoreName,
-    /// The S3 that it speaks.
+    /// The S3 that it speaks, behind its breaker.
     pub s3: Arc<dyn S3>,
+    /// Whether it is worth asking just now.
+    pub breaker: Breaker,
     /// Its region; a folder is in none.
     pub region: Option<String>,
     /// What it understands, and so what may be asked of it.
@@ -41,13 +45,15 @@ impl Store {
                 (Some(config.region.clone()), config.effective_features(), Some(public_base(config)))
             }
         };
-        Ok(Self { name: name.clone(), s3, region, features, public_base })
+        Ok(Self { region, features, public_base, ..Self::over(name.clone(), s3) })
     }
 
     /// A store over any implementation of S3: a wrapper, or one that lives in a test. It is taken to understand what a folder
     /// does; `features` can be set.
     pub fn over(name: StoreName, s3: Arc<dyn S3>) -> Self {
-        Self { name, s3, region: None, features: Features::FOLDER, public_base: None }
+        let breaker = Breaker::new(name.clone());
+        let s3 = Arc::new(Guarded::new(s3, breaker.clone()));
+        Self { name, s3, breaker, region: None, features: Features::FOLDER, public_base: None }
     }
 
     /// Where anyone may read a public object: `{endpoint}/{bucket}/{key}`, key percent-encoded. A folder has no such place.
