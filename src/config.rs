@@ -48,6 +48,7 @@ pub(crate) struct Config {
     pub(crate) api: relais_proxy::api::Config,
     pub(crate) accounts: relais_proxy::api::AccountsConfig,
     pub(crate) database: relais_catalog::Config,
+    pub(crate) journal: relais_proxy::JournalConfig,
     pub(crate) events: relais_events::Config,
     pub(crate) sidecars: Sidecars,
     pub(crate) thumbnail: relais_thumbnail::Config,

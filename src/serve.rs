@@ -190,6 +190,7 @@ pub(crate) fn new_gateway(
     let parts = Parts {
         audit,
         config: &config.proxy,
+        journal: config.journal,
         buckets: &config.buckets,
         access: &config.access,
         stores,

@@ -1,4 +1,4 @@
-//! What runs behind the requests: the relay of events, the settling of replicas, the recovery of intents, upkeep; and the
+//! What runs behind the requests: the relay of events, the settling of replicas, the recovery of intents, the watch over what waits, upkeep; and the
 //! look at what was revoked.
 //!
 //! Each is a loop that is woken when there is something to do and looks by itself now and then, since another instance may
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Gateway;
 
+pub(crate) mod backlog;
 mod recover;
 pub(crate) mod relay;
 pub(crate) mod settle;
@@ -28,6 +29,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Runs all loops until told to stop.
 pub(crate) async fn run(gateway: Gateway, buses: Vec<Arc<dyn Publisher>>, stop: CancellationToken) {
     let mut loops = JoinSet::new();
+    loops.spawn(backlog::run(gateway.clone(), buses.clone(), stop.clone()));
     for bus in buses {
         loops.spawn(relay::run(gateway.clone(), bus, stop.clone()));
     }

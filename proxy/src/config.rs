@@ -98,6 +98,26 @@ impl Config {
     }
 }
 
+/// How much may wait in the journal.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalConfig {
+    /// Events that a bus has not taken, or keys with a replica to be settled.
+    pub entries_max: u64,
+    /// What happens above it.
+    pub when_full: WhenFull,
+}
+
+/// What happens when more waits in the journal than may.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenFull {
+    /// It grows on.
+    Keep,
+    /// Writes are refused until buses and stores have caught up.
+    Shed,
+}
+
 /// One bucket, or with the name `*` every bucket that is not named.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -63,6 +63,8 @@ pub(crate) enum GatewayError {
     KeySealed(String),
     #[error("the upload id is not one of this server")]
     UploadId,
+    #[error("too much waits in the journal for a bus or a store that is away; try again later")]
+    JournalFull,
     #[error("the catalog does not work")]
     Catalog(#[from] CatalogError),
     #[error("a task of the gateway ended early")]
@@ -88,6 +90,7 @@ impl GatewayError {
             Self::DigestUnreadable { .. } | Self::TwoDigests => S3ErrorCode::InvalidRequest,
             Self::Body(error) => body_code(error),
             Self::ReplicaLost { .. } | Self::Catalog(_) => S3ErrorCode::ServiceUnavailable,
+            Self::JournalFull => S3ErrorCode::SlowDown,
             Self::Policy(error) => error.code(),
             Self::Acl(error) => error.code(),
             Self::Unable(_) => S3ErrorCode::NotImplemented,

@@ -28,8 +28,8 @@ use crate::access::revoked::Revoked;
 use crate::access::roles::{RoleError, Roles};
 use crate::access::temporary::TemporaryKeys;
 use crate::audit::Audit;
-use crate::background;
-use crate::config::{BucketConfig, Config};
+use crate::background::{self, backlog::Backlog};
+use crate::config::{BucketConfig, Config, JournalConfig};
 use crate::error::GatewayError;
 use crate::keyring::Keyring;
 use crate::observe::{Connection, RequestId};
@@ -43,6 +43,8 @@ pub struct Parts<'a> {
     pub config: &'a Config,
     /// The `[[buckets]]`.
     pub buckets: &'a [BucketConfig],
+    /// The `[journal]` section.
+    pub journal: JournalConfig,
     /// The `[access]` section.
     pub access: &'a AccessConfig,
     /// Every store.
@@ -82,6 +84,7 @@ pub struct Shared {
     pub(crate) placement: Placement,
     pub(crate) journal: Journal,
     pub(crate) log: EventLog,
+    pub(crate) backlog: Backlog,
     pub(crate) objects: Objects,
     pub(crate) buckets: Buckets,
     pub(crate) uploads: Uploads,
@@ -137,6 +140,7 @@ impl Gateway {
             placement: Placement::new(parts.buckets, parts.stores)?,
             journal: parts.catalog.journal(),
             log: parts.catalog.event_log(),
+            backlog: Backlog::new(parts.journal),
             objects: parts.catalog.objects(),
             buckets: parts.catalog.buckets(),
             uploads: parts.catalog.uploads(),

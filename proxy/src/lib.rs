@@ -42,7 +42,9 @@ pub use access::issuers::{IssuerError, mint_token};
 pub use access::roles::RoleError;
 pub use access::simulate::{SimulateError, Simulated, SimulatedCaller, Simulation, simulate};
 pub use access::temporary::token_pair;
-pub use config::{BucketConfig, ClientAuth, Config, CorsRule, RateConfig, RatesConfig};
+pub use config::{
+    BucketConfig, ClientAuth, Config, CorsRule, JournalConfig, RateConfig, RatesConfig, WhenFull,
+};
 pub use gateway::{Gateway, GatewayConfigError, Parts};
 pub use keyring::Keyring;
 pub use made_keys::{KeySealer, NotSealedByUs, check_owner, check_role_policy, is_temporary_key};

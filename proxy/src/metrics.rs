@@ -17,6 +17,18 @@ pub(crate) const BYTES_STORED: &str = "relais_stored_bytes_total";
 /// Events taken from the journal to a bus, by bus.
 pub(crate) const EVENTS_PUBLISHED: &str = "relais_events_published_total";
 
+/// Events that a bus has not taken yet, by bus.
+pub(crate) const JOURNAL_EVENTS: &str = "relais_journal_events";
+
+/// Seconds since the first of them was applied, by bus.
+pub(crate) const JOURNAL_OLDEST: &str = "relais_journal_oldest_seconds";
+
+/// What the journal was asked to write down.
+pub(crate) const JOURNAL_REQUESTS: &str = "relais_journal_requests_total";
+
+/// Transactions that this took: requests divided by them is the size of a group commit.
+pub(crate) const JOURNAL_BATCHES: &str = "relais_journal_batches_total";
+
 /// Replicas that were made equal to the primary after the write, by replica.
 pub(crate) const REPLICAS_SETTLED: &str = "relais_replicas_settled_total";
 

@@ -45,6 +45,7 @@ pub(crate) struct Change {
 impl Mutation {
     /// Writes the intent down; it is durable when this returns.
     pub(crate) async fn open(&self) -> Result<IntentId, GatewayError> {
+        self.gateway.backlog.admit()?;
         let intent = Intent { bucket: self.bucket.name.clone(), key: self.key.clone(), kind: self.kind };
         Ok(self.gateway.journal.open(intent).await?)
     }

@@ -83,6 +83,10 @@ impl Node {
         catalog.migrate().await.unwrap();
         let small = BucketConfig { object_bytes_max: Some(ByteSize(10)), ..bucket(SMALL_BUCKET, write_mode) };
         let parts = Parts {
+            journal: relais_proxy::JournalConfig {
+                entries_max: 1_000_000,
+                when_full: relais_proxy::WhenFull::Keep,
+            },
             audit: &relais_proxy::audit::Audit::default(),
             config: &proxy_config(),
             access: &AccessConfig::default(),
