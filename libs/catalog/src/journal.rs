@@ -30,7 +30,7 @@ use crate::entities::{cursor, journal};
 use crate::error::CatalogError;
 use crate::instance::{self, Instance};
 pub(crate) use append::last_position;
-use batch::{Message, Orphans, Request, Work, Writer};
+use batch::{Message, Overdue, Request, Work, Writer};
 
 /// Requests that may wait for the writer; more callers than that wait to be heard. Twice what one instance serves at
 /// a time by default.
@@ -103,7 +103,7 @@ pub struct Journal {
     instance: Arc<Instance>,
     requests: mpsc::Sender<Message>,
     batches: Arc<Batches>,
-    orphans: Orphans,
+    overdue: Overdue,
     news: watch::Sender<()>,
     #[cfg(any(feature = "without-intents", feature = "without-journal"))]
     lacking: lacking::Lacking,
@@ -116,17 +116,17 @@ struct Batches {
     requests: AtomicU64,
 }
 
-/// Gives an intent to the orphans unless its caller hears of it.
+/// Has an intent abandoned unless its caller hears that it is open.
 struct Unheard<'a> {
     id: Uuid,
-    orphans: &'a Orphans,
+    overdue: &'a Overdue,
     heard: bool,
 }
 
 impl Drop for Unheard<'_> {
     fn drop(&mut self) {
         if !self.heard {
-            self.orphans.add(self.id);
+            self.overdue.words().abandoned.push(self.id);
         }
     }
 }
@@ -143,7 +143,7 @@ impl Journal {
             instance,
             requests,
             batches: Arc::default(),
-            orphans: Orphans::default(),
+            overdue: Overdue::default(),
             news,
             #[cfg(any(feature = "without-intents", feature = "without-journal"))]
             lacking: lacking::Lacking::default(),
@@ -155,7 +155,11 @@ impl Journal {
     /// Renews this instance's lease of [`INSTANCE_LEASE`](crate::INSTANCE_LEASE). Without it others take our open
     /// intents for a dead instance's.
     pub async fn heartbeat(&self) -> Result<(), CatalogError> {
-        self.renew().await.map_err(|error| self.database.explain(error))
+        self.renew().await.map_err(|error| self.database.explain(error))?;
+        if !self.overdue.is_empty() {
+            self.requests.send(Message::CatchUp).await.map_err(|_| CatalogError::Closed)?;
+        }
+        Ok(())
     }
 
     async fn renew(&self) -> Result<(), DbErr> {
@@ -178,10 +182,10 @@ impl Journal {
     async fn open_durably(&self, intent: Intent) -> Result<IntentId, CatalogError> {
         let id = Uuid::now_v7();
         // Declared first, hence dropped after the receiver of the answer: the writer then skips or removes the row.
-        let mut unheard = Unheard { id, orphans: &self.orphans, heard: false };
-        let answer = self.request(id, Work::Open(intent)).await;
+        let mut unheard = Unheard { id, overdue: &self.overdue, heard: false };
+        // After an error it may be there all the same: a connection can break between a commit and its answer.
+        self.request(id, Work::Open(intent)).await?;
         unheard.heard = true;
-        answer?;
         Ok(IntentId(id))
     }
 
@@ -206,14 +210,16 @@ impl Journal {
         self.request(announcement.id, Work::Announce(Box::new(announcement))).await.map(drop)
     }
 
-    /// Takes an intent back: nothing changed on any store. An applied one stays.
+    /// Takes an intent back: nothing changed on any store. An applied one stays. After an error it is written down later.
     pub async fn abandon(&self, id: IntentId) -> Result<(), CatalogError> {
-        self.request(id.0, Work::Abandon).await.map(drop)
+        let abandoned = self.request(id.0, Work::Abandon).await.map(drop);
+        abandoned.inspect_err(|_| self.overdue.words().abandoned.push(id.0))
     }
 
-    /// Leaves an intent to recovery: its outcome is unknown.
+    /// Leaves an intent to recovery: its outcome is unknown. After an error that is written down later.
     pub async fn doubt(&self, id: IntentId) -> Result<(), CatalogError> {
-        self.request(id.0, Work::Doubt).await.map(drop)
+        let doubted = self.request(id.0, Work::Doubt).await.map(drop);
+        doubted.inspect_err(|_| self.overdue.words().doubted.push(id.0))
     }
 
     async fn request(&self, id: Uuid, work: Work) -> Result<Option<Event>, CatalogError> {

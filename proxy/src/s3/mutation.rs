@@ -184,8 +184,8 @@ impl Mutation {
 
     async fn doubt(&self, id: IntentId) {
         if let Err(error) = self.gateway.journal.doubt(id).await {
-            // The lease of this instance runs out with the catalog; whoever comes next takes the open intent.
-            tracing::warn!(intent = %id.0, error = %error, "an intent stays open");
+            // The journal writes it down as soon as the database is back.
+            tracing::warn!(intent = %id.0, error = %error, "an intent stays open for now");
         }
         self.gateway.recovered_soon.notify_one();
     }

@@ -40,6 +40,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(crate) enum Message {
     Request(Request),
+    /// Write down what is overdue, though nobody asks for anything.
+    CatchUp,
     Stop,
 }
 
@@ -66,22 +68,37 @@ pub(crate) struct Writer {
     database: Database,
     instance: Arc<Instance>,
     batches: Arc<Batches>,
-    orphans: Orphans,
+    overdue: Overdue,
     news: watch::Sender<()>,
     waiting: mpsc::Receiver<Message>,
 }
 
-/// Intents whose callers went away before they heard of them. The next transaction abandons them.
+/// Intents about which something is still to be written down, by the next transaction: nobody waits for it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Orphans(Arc<Mutex<Vec<Uuid>>>);
+pub(super) struct Overdue(Arc<Mutex<Words>>);
 
-impl Orphans {
-    pub(super) fn add(&self, id: Uuid) {
-        self.list().push(id);
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    /// To be abandoned: the caller went away, or heard an error, before it could act.
+    pub(super) abandoned: Vec<Uuid>,
+    /// To be left to recovery: the database was away when the caller had its last word.
+    pub(super) doubted: Vec<Uuid>,
+}
+
+impl Overdue {
+    pub(super) fn words(&self) -> MutexGuard<'_, Words> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn list(&self) -> MutexGuard<'_, Vec<Uuid>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn is_empty(&self) -> bool {
+        let words = self.words();
+        words.abandoned.is_empty() && words.doubted.is_empty()
+    }
+
+    fn done(&self, done: &Words) {
+        let mut words = self.words();
+        words.abandoned.retain(|id| !done.abandoned.contains(id));
+        words.doubted.retain(|id| !done.doubted.contains(id));
     }
 }
 
@@ -92,7 +109,7 @@ impl Writer {
             database: journal.database.clone(),
             instance: Arc::clone(&journal.instance),
             batches: Arc::clone(&journal.batches),
-            orphans: journal.orphans.clone(),
+            overdue: journal.overdue.clone(),
             news: journal.news.clone(),
             waiting,
         }
@@ -106,13 +123,14 @@ impl Writer {
             for message in messages.drain(..) {
                 match message {
                     Message::Request(request) => batch.push(request),
+                    Message::CatchUp => {}
                     // What is in the channel already is still answered.
                     Message::Stop => self.waiting.close(),
                 }
             }
             self.answer(batch).await;
         }
-        if !self.orphans.list().is_empty() {
+        if !self.overdue.is_empty() {
             self.answer(Vec::new()).await;
         }
     }
@@ -158,10 +176,11 @@ impl Writer {
     async fn try_commit(&self, batch: &[Request]) -> Result<HashMap<Uuid, Event>, DbErr> {
         let now = self.database.now();
         let wants = |wanted: fn(&Work) -> bool| batch.iter().filter(move |r| wanted(&r.work)).map(|r| r.id);
-        let orphans = self.orphans.list().clone();
+        let overdue = self.overdue.words().clone();
         let abandoned: Vec<_> =
-            wants(|w| matches!(w, Work::Abandon)).chain(orphans.iter().copied()).collect();
-        let doubted: Vec<_> = wants(|w| matches!(w, Work::Doubt)).collect();
+            wants(|w| matches!(w, Work::Abandon)).chain(overdue.abandoned.iter().copied()).collect();
+        let doubted: Vec<_> =
+            wants(|w| matches!(w, Work::Doubt)).chain(overdue.doubted.iter().copied()).collect();
 
         let transaction = self.database.begin().await?;
         let renew = self.instance.is_due(now);
@@ -191,7 +210,7 @@ impl Writer {
         if renew {
             self.instance.renewed(now);
         }
-        self.orphans.list().retain(|id| !orphans.contains(id));
+        self.overdue.done(&overdue);
         self.batches.transactions.fetch_add(1, Ordering::Relaxed);
         self.batches.requests.fetch_add(batch.len() as u64, Ordering::Relaxed);
         if is_news {

@@ -31,6 +31,7 @@ crate::on_both![
     an_intent_of_a_caller_that_went_away_is_abandoned,
     what_is_acknowledged_is_there_after_a_restart,
     a_doubted_intent_is_returned_until_it_is_decided,
+    the_last_word_on_an_intent_is_written_when_the_database_is_back,
     an_open_intent_of_a_living_instance_is_not_doubtful,
     intents_of_a_dead_instance_become_doubtful_to_one_other,
     the_log_has_the_events_in_the_order_of_their_commits,
@@ -255,6 +256,23 @@ async fn a_doubted_intent_is_returned_until_it_is_decided(scratch: &Scratch) {
     }
     journal.apply(id, stored("e1")).await.unwrap();
     assert_eq!(journal.doubtful(10).await.unwrap(), []);
+}
+
+async fn the_last_word_on_an_intent_is_written_when_the_database_is_back(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let journal = catalog.journal();
+    let doubted = journal.open(put("cat.jpg")).await.unwrap();
+    let abandoned = journal.open(put("dog.jpg")).await.unwrap();
+    scratch.execute("ALTER TABLE journal RENAME TO gone").await;
+    journal.doubt(doubted).await.unwrap_err();
+    journal.abandon(abandoned).await.unwrap_err();
+    scratch.execute("ALTER TABLE gone RENAME TO journal").await;
+
+    journal.heartbeat().await.unwrap();
+    journal.open(put("later.jpg")).await.unwrap(); // Answered after what was overdue.
+    assert_eq!(journal.doubtful(10).await.unwrap(), [(doubted, put("cat.jpg"))]);
+    write(&catalog, "dog.jpg", stored("e1")).await;
+    assert_eq!(catalog.objects().unsettled_count().await.unwrap(), 0, "nothing is open beside it");
 }
 
 async fn an_open_intent_of_a_living_instance_is_not_doubtful(scratch: &Scratch) {
