@@ -17,7 +17,10 @@ use crate::gateway::Gateway;
 mod recover;
 pub(crate) mod relay;
 pub(crate) mod settle;
+mod undecided;
 mod upkeep;
+
+pub(crate) use undecided::Undecided;
 
 /// How often each loop looks without being woken.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -28,7 +28,7 @@ use crate::access::revoked::Revoked;
 use crate::access::roles::{RoleError, Roles};
 use crate::access::temporary::TemporaryKeys;
 use crate::audit::Audit;
-use crate::background;
+use crate::background::{self, Undecided};
 use crate::config::{BucketConfig, Config};
 use crate::error::GatewayError;
 use crate::keyring::Keyring;
@@ -112,6 +112,8 @@ pub struct Shared {
     pub(crate) settled_soon: Notify,
     /// Told when an intent is in doubt.
     pub(crate) recovered_soon: Notify,
+    /// What recovery has to be told of.
+    pub(crate) undecided: Undecided,
     /// Mutations and what follows them.
     tasks: TaskTracker,
 }
@@ -160,6 +162,7 @@ impl Gateway {
             public_url: parts.config.public_urls.first().map(|url| url.trim_end_matches('/').to_owned()),
             settled_soon: Notify::new(),
             recovered_soon: Notify::new(),
+            undecided: Undecided::default(),
             tasks: TaskTracker::new(),
         })))
     }

@@ -35,6 +35,7 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
 
 /// Says whether all that were found could be decided.
 async fn recover_all(gateway: &Gateway) -> Result<bool, s3s::StdError> {
+    gateway.undecided.hand_over(&gateway.journal).await?;
     let mut all = true;
     for (id, intent) in gateway.journal.doubtful(BATCH).await? {
         if let Err(error) = recover(gateway, id, &intent).await {
