@@ -209,8 +209,8 @@ def test_what_does_not_finish_is_cut_off_and_left_to_recovery(start_held):
     eventually(lambda: table.value("SELECT COUNT(*) FROM objects WHERE size = 5") == 1, ENOUGH_SECONDS)
 
 
-def test_an_instance_that_stops_hands_its_leases_back(start, postgres):
-    environment = {"DATABASE_URL": postgres.new_database("handover")}
+def test_an_instance_that_stops_hands_its_leases_back(start, postgres, redis_server):
+    environment = {"DATABASE_URL": postgres.new_database("handover"), "REDIS_URL": redis_server.url}
     one = start("one", environment)
     eventually(lambda: Table(one).value("SELECT COUNT(*) FROM leases") == 1, what="somebody leads")
     one.stop()

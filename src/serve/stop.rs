@@ -3,7 +3,7 @@
 //! 1. `/ready` says that the process is stopping; everything else goes on for `proxy.shutdown_delay_seconds`, so that load
 //!    balancers can notice.
 //! 2. The S3 port takes no more connections and its requests finish; running jobs finish or are put back.
-//! 3. The loops behind the requests end: events were published, claims are given back.
+//! 3. The loops behind the requests end, each after the unit it is at: the events of those requests were published meanwhile.
 //! 4. The JSON port ends, so that `/health`, `/ready` and `/metrics` answer until there is nothing more to tell.
 //!
 //! What stages 2 to 4 take together is bounded; what is not done by then is cut off. A second signal ends all of it at once.
