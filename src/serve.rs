@@ -1,8 +1,9 @@
 //! `relais serve`: builds what the targets need, runs it, and stops it in order.
 //!
-//! The first part that fails stops the process with a failure. On SIGTERM or SIGINT requests finish first, then sidecars.
+//! The first part that fails stops the process with a failure. How it ends is in [`stop`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -17,7 +18,6 @@ use relais_thumbnail::Thumbnails;
 use relais_transcription::Transcriptions;
 use s3s::S3;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -28,8 +28,9 @@ use crate::target::{Target, Targets};
 
 mod banner;
 mod readiness;
+mod stop;
 
-type Part = (&'static str, anyhow::Result<()>);
+use stop::{Part, Patience, Stages};
 
 /// Runs the targets until told to stop.
 pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> {
@@ -45,8 +46,8 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     let (bus, publishers) = buses(&config, &catalog)?;
     let (audit, audit_writer) =
         Audit::open(&config.audit, &config.data_dir).await.map_err(Misconfigured::from_error)?;
-    let stop = CancellationToken::new();
-    let mut parts = JoinSet::new();
+    let stages = Stages::default();
+    let mut parts = stop::Parts::default();
 
     let mut server = None;
     let mut gateway = None;
@@ -66,7 +67,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         format!("api.listen: cannot listen on {}; is another server running there?", config.api.listen)
     })?;
     let api_address = api.local_addr()?;
-    let ready = readiness::readiness(catalog.clone(), Arc::clone(&bus));
+    let ready = readiness::readiness(catalog.clone(), Arc::clone(&bus), stages.announced.clone());
     let router = relais_proxy::api::router(&config.api, metrics, ready, routes);
     let router = router.map_err(Misconfigured::from_error)?;
 
@@ -80,26 +81,40 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         bus: Arc::clone(&bus),
         worker: std::env::current_exe()?,
     };
-    spawn_sidecars(&mut parts, &kit, sidecars, &stop);
-    let api_stop = stop.clone();
-    let proxy_config = config.proxy.clone();
-    parts.spawn(async move {
-        relais_proxy::serve_api(api, router, &proxy_config, api_stop).await;
-        ("api", Ok(()))
-    });
+    spawn_sidecars(&mut parts.requests, &kit, sidecars, &stages.requests);
     let s3_address = server.as_ref().map(Server::address).transpose()?;
     if let Some(server) = server {
-        let stop = stop.clone();
-        parts.spawn(async move {
-            server.serve(publishers, stop).await;
+        let stop = stages.requests.clone();
+        parts.requests.spawn(async move {
+            server.serve(stop).await;
             ("proxy", Ok(()))
         });
     }
+    if let Some(gateway) = gateway.clone() {
+        let stop = stages.background.clone();
+        parts.background.spawn(async move {
+            gateway.run_background(publishers, stop).await;
+            ("background", Ok(()))
+        });
+    }
+    let (api_stop, proxy_config) = (stages.api.clone(), config.proxy.clone());
+    parts.api.spawn(async move {
+        relais_proxy::serve_api(api, router, &proxy_config, api_stop).await;
+        if let Some(gateway) = gateway {
+            gateway.drain().await; // What requests of this port began.
+        }
+        ("api", Ok(()))
+    });
     banner::print(&config, &keys, s3_address, api_address);
-    let outcome = until_stopped(parts, stop).await;
-    audit_writer.close().await;
-    catalog.close().await?;
-    outcome
+    let patience = Patience {
+        delay: Duration::from_secs(config.proxy.shutdown_delay_seconds),
+        drain: Duration::from_secs(config.proxy.drain_timeout_seconds),
+    };
+    let last = async {
+        audit_writer.close().await;
+        Ok(catalog.close().await?)
+    };
+    parts.until_stopped(&stages, patience, last).await
 }
 
 /// Users of relais are numbered, and anybody may become the next one. What a role gives them, it gives to the same subject of another
@@ -247,33 +262,4 @@ async fn proxy_client(config: &Config, keys: &Keys) -> anyhow::Result<Store> {
     };
     let name = "proxy".parse()?;
     Store::open(&name, &StoreConfig::S3(remote), &config.data_dir).await.map_err(Misconfigured::from_error)
-}
-
-/// Waits for a signal or for a part that ends, then for all parts.
-async fn until_stopped(mut parts: JoinSet<Part>, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut stopping = false;
-    let mut outcome = Ok(());
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => stop.cancel(),
-            _ = interrupt.recv() => stop.cancel(),
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                tracing::info!("stopping: requests in flight may finish");
-            }
-            ended = parts.join_next() => match ended {
-                None => return outcome,
-                Some(ended) => {
-                    let (name, result) = ended.context("a part of relais panicked")?;
-                    if !stop.is_cancelled() {
-                        tracing::error!(part = name, "a part ended; stopping the others");
-                        outcome = result.and_then(|()| anyhow::bail!("{name} ended by itself"));
-                        stop.cancel();
-                    }
-                }
-            }
-        }
-    }
 }

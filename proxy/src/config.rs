@@ -53,6 +53,8 @@ pub struct Config {
     pub form_bytes_max: ByteSize,
     /// How long requests may take to finish once the process is told to stop.
     pub drain_timeout_seconds: u64,
+    /// How long requests are still taken after `/ready` has begun to say that relais stops.
+    pub shutdown_delay_seconds: u64,
 }
 
 /// Whether clients prove by a certificate who they are.

@@ -49,6 +49,8 @@ pub(crate) enum GatewayError {
     DigestUnreadable { algorithm: &'static str },
     #[error("the body broke off, or is not what its signature says")]
     Body(#[source] s3s::StdError),
+    #[error("others wrote the key before this write was recorded; write it again")]
+    Overtaken,
     #[error("replica {replica} did not take the write")]
     ReplicaLost { replica: Replica },
     #[error("the policy is not usable: {0}")]
@@ -89,7 +91,7 @@ impl GatewayError {
             Self::DigestUnreadable { algorithm: "content-md5" } => S3ErrorCode::InvalidDigest,
             Self::DigestUnreadable { .. } | Self::TwoDigests => S3ErrorCode::InvalidRequest,
             Self::Body(error) => body_code(error),
-            Self::ReplicaLost { .. } | Self::Catalog(_) => S3ErrorCode::ServiceUnavailable,
+            Self::Overtaken | Self::ReplicaLost { .. } | Self::Catalog(_) => S3ErrorCode::ServiceUnavailable,
             Self::JournalFull => S3ErrorCode::SlowDown,
             Self::Policy(error) => error.code(),
             Self::Acl(error) => error.code(),

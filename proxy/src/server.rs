@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use relais_events::Publisher;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -77,10 +76,9 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until told to stop, then lets requests and what follows them finish within the drain timeout.
-    pub async fn serve(self, buses: Vec<Arc<dyn Publisher>>, stop: CancellationToken) {
-        let background_stop = CancellationToken::new();
-        let background = tokio::spawn(self.gateway.clone().run_background(buses, background_stop.clone()));
+    /// Serves until told to stop, then lets requests and what follows them finish within the drain timeout, also mutations whose
+    /// client is gone. [`Gateway::run_background`] has to go on for longer than that.
+    pub async fn serve(self, stop: CancellationToken) {
         let tls = self.port.tls.clone();
         let connections = tokio::select! {
             connections = self.port.serve(self.listener, stop) => connections,
@@ -93,23 +91,14 @@ impl Server {
         if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
             tracing::warn!("requests were cut off: they did not finish within proxy.drain_timeout_seconds");
         }
-        background_stop.cancel();
-        if let Err(error) = background.await {
-            tracing::error!(%error, "a background loop ended early");
-        }
     }
 }
 
-/// Serves the JSON port until told to stop, with connections that are limited like those of the S3 port, and without TLS.
+/// Serves the JSON port until told to stop, and then until its requests have finished, which is bounded by who calls it. Its
+/// connections are limited like those of the S3 port, and without TLS.
 pub async fn serve_api(listener: TcpListener, router: Router, config: &Config, stop: CancellationToken) {
     let port = Port { router, tls: None, limits: PortLimits::new(config) };
-    let connections = port.serve(listener, stop).await;
-    let drain_timeout = Duration::from_secs(config.drain_timeout_seconds);
-    if tokio::time::timeout(drain_timeout, connections.wait()).await.is_err() {
-        tracing::warn!(
-            "requests of the JSON port were cut off: they did not finish within proxy.drain_timeout_seconds"
-        );
-    }
+    port.serve(listener, stop).await.wait().await;
 }
 
 /// Looks after the certificates for as long as it is waited for.

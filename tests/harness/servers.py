@@ -81,6 +81,20 @@ class Postgres(Server):
         if self.user:
             shutil.chown(self.folder, self.user)
         data = self.folder / "data"
+        if not data.exists():
+            self._make(data)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": 200,
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self.spawn([self.programs / "postgres", "-D", data, *options], plain_environment(), self.user)
+        self.wait_ready(self._answers)
+
+    def _make(self, data):
         subprocess.run(
             [
                 self.programs / "initdb",
@@ -100,16 +114,6 @@ class Postgres(Server):
             cwd="/",
             user=self.user,
         )
-        settings = {
-            "listen_addresses": "127.0.0.1",
-            "port": self.port,
-            "unix_socket_directories": "",
-            "fsync": "off",
-            "max_connections": 200,
-        }
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        self.spawn([self.programs / "postgres", "-D", data, *options], plain_environment(), self.user)
-        self.wait_ready(self._answers)
 
     def new_database(self, name):
         """Creates an empty database and gives its URL."""

@@ -32,6 +32,8 @@ pub struct Catalog {
     journal: Journal,
     /// Sent to when events were appended to the log.
     news: watch::Sender<()>,
+    /// One for all clones: it knows what is held here.
+    key_locks: KeyLocks,
     /// The journal's writer; gone once the catalog is closed.
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -44,7 +46,8 @@ impl Catalog {
         let (news, _) = watch::channel(());
         let (journal, writer) = Journal::new(database.clone(), Arc::clone(&instance), news.clone());
         let writer = Arc::new(Mutex::new(Some(tokio::spawn(writer.run()))));
-        Ok(Self { database, instance, journal, news, writer })
+        let key_locks = KeyLocks::new(database.clone());
+        Ok(Self { database, instance, journal, news, key_locks, writer })
     }
 
     /// Brings the schema up to date and returns how many migrations that took. All are applied or none, and of several
@@ -113,7 +116,7 @@ impl Catalog {
 
     /// The right to change a key alone.
     pub fn key_locks(&self) -> KeyLocks {
-        KeyLocks::new(self.database.clone())
+        self.key_locks.clone()
     }
 
     /// The sidecars' work.
@@ -141,7 +144,8 @@ impl Catalog {
         EventLog::new(self.database.clone(), self.news.clone())
     }
 
-    /// Commits what the journal was asked before, gives up this instance's leases and closes the connections. Later
+    /// Commits what the journal was asked before, gives back what this instance holds for others to take at once (roles,
+    /// jobs and, unless a mutation was cut off, its lease), and closes the connections. Later
     /// calls of other handles fail with [`CatalogError::Closed`].
     pub async fn close(self) -> Result<(), CatalogError> {
         let Some(writer) = self.writer.lock().await.take() else { return Ok(()) };

@@ -4,11 +4,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition, OnConflict, Query, SelectStatement};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+};
 use uuid::Uuid;
 
 use crate::database::{Database, micros};
-use crate::entities::{instance, lease};
+use crate::entities::journal::{self, State};
+use crate::entities::{instance, job, lease};
+use crate::jobs::JobState;
 
 /// How long an instance counts as alive after its last sign of life. Long enough for a slow disk or a restart of the
 /// database, short enough that a dead instance's intents are looked at soon.
@@ -72,14 +76,42 @@ impl Instance {
         Ok(written == 1)
     }
 
-    /// Gives up the lease and all roles, so that others need not wait for their end.
+    /// Gives up all roles, the jobs that still run here, and the lease, so that others need not wait for their end. While
+    /// an intent is open the lease stays: a store may still be at it, and who looks there too early sees nothing.
     pub(crate) async fn resign(&self, database: &Database) -> Result<(), DbErr> {
         if self.renewed_at.load(Ordering::Relaxed) == 0 {
             return Ok(()); // Never wrote anything; there may not even be tables.
         }
+        let transaction = database.begin().await?;
         let holds = lease::Column::Holder.eq(self.id);
-        lease::Entity::delete_many().filter(holds).exec(database.write()).await?;
-        instance::Entity::delete_by_id(self.id).exec(database.write()).await?;
+        lease::Entity::delete_many().filter(holds).exec(&transaction).await?;
+        self.give_jobs_back(&transaction, database.now()).await?;
+        let cut_off = journal::Entity::find()
+            .filter(journal::Column::Instance.eq(self.id))
+            .filter(journal::Column::State.eq(State::Open))
+            .count(&transaction)
+            .await?;
+        if cut_off == 0 {
+            instance::Entity::delete_by_id(self.id).exec(&transaction).await?;
+        } else {
+            tracing::warn!(
+                intents = cut_off,
+                "mutations were cut off; they are looked at once this instance's lease is over"
+            );
+        }
+        transaction.commit().await
+    }
+
+    async fn give_jobs_back(&self, connection: &impl ConnectionTrait, now: i64) -> Result<(), DbErr> {
+        job::Entity::update_many()
+            .col_expr(job::Column::State, Expr::value(JobState::Queued))
+            .col_expr(job::Column::DueAt, Expr::value(now))
+            .col_expr(job::Column::LeasedBy, Expr::value(None::<Uuid>))
+            .col_expr(job::Column::UpdatedAt, Expr::value(now))
+            .filter(job::Column::LeasedBy.eq(self.id))
+            .filter(job::Column::State.eq(JobState::Running))
+            .exec(connection)
+            .await?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Keeps this instance's lease alive, and the journal small.
+//! Keeps this instance's lease and its locks of keys alive, and the journal small.
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,9 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
     loop {
         if let Err(error) = gateway.journal.heartbeat().await {
             tracing::warn!(error = %super::chain(&error), "this instance cannot renew its lease");
+        }
+        if let Err(error) = gateway.key_locks.renew().await {
+            tracing::warn!(error = %super::chain(&error), "locks of keys that are being written cannot be prolonged");
         }
         if pruned.elapsed() > PRUNE_EVERY {
             pruned = Instant::now();

@@ -17,8 +17,9 @@ use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::placement::Bucket;
 
-/// How long a turn belongs to an instance that has died. Longer than a store may take to commit.
-const LEASE: Duration = Duration::from_secs(120);
+/// How long a turn belongs to an instance that has died, stands still or cannot reach the database. It is renewed in the
+/// background for as long as a write takes; this long, because two writers at once are worse than a key that has to wait.
+const LEASE: Duration = Duration::from_secs(60);
 
 /// How long a writer waits for its turn before the client is told to slow down.
 const PATIENCE: Duration = Duration::from_secs(30);

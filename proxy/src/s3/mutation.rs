@@ -2,11 +2,13 @@
 //!
 //! Every operation that changes an object goes through here, so that none can forget its event or its replicas.
 
+mod late;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use relais_catalog::{Applied, CatalogError, Intent, IntentId};
+use relais_catalog::{Applied, Intent, IntentId};
 use relais_model::{DerivedFrom, EventKind, ObjectFacts, ObjectKey, ReplicaState, Requester};
 use s3s::S3Error;
 use s3s::dto::{ETag, HeadObjectOutput};
@@ -64,15 +66,7 @@ impl Mutation {
             derived_from: change.derived_from,
             requester: self.requester.clone(),
         };
-        let mut recorded = self.gateway.journal.apply(id, applied.clone()).await;
-        if let Err(CatalogError::UnknownIntent(_)) = recorded {
-            // Another instance took this one for dead and closed its intent. The write is done all the same.
-            recorded = self.gateway.journal.apply(self.open().await?, applied).await;
-        }
-        if let Err(error) = recorded {
-            self.doubt(id).await;
-            return Err(error.into());
-        }
+        self.record(id, applied).await?;
         metrics::counter!(BYTES_STORED).increment(stored);
         Ok(())
     }
@@ -156,8 +150,8 @@ impl Mutation {
     /// Nothing was changed anywhere.
     pub(crate) async fn abandon(&self, id: IntentId) {
         if let Err(error) = self.gateway.journal.abandon(id).await {
-            // Harmless: recovery will find that nothing changed.
-            tracing::warn!(intent = %id.0, error = %error, "an abandoned intent stays in the journal");
+            // The journal writes it down as soon as the database is back.
+            tracing::warn!(intent = %id.0, error = %error, "an abandoned intent stays in the journal for now");
         }
     }
 
@@ -183,6 +177,7 @@ impl Mutation {
     }
 
     async fn doubt(&self, id: IntentId) {
+        self.doubt_again_if_late(id).await;
         if let Err(error) = self.gateway.journal.doubt(id).await {
             // The journal writes it down as soon as the database is back.
             tracing::warn!(intent = %id.0, error = %error, "an intent stays open for now");

@@ -119,7 +119,10 @@ impl Port {
         match &self.tls {
             None => self.serve_http(stream, connection, activity, stop).await,
             Some(tls) => {
-                let shaken = tokio::time::timeout(self.limits.head_timeout, tls.accept(stream)).await;
+                let shaken = tokio::select! {
+                    shaken = tokio::time::timeout(self.limits.head_timeout, tls.accept(stream)) => shaken,
+                    () = lingered(&stop) => return, // Who says nothing must not keep a process from its end.
+                };
                 if let Ok(Ok(stream)) = shaken {
                     self.serve_http(stream, connection, activity, stop).await;
                 }
@@ -209,6 +212,12 @@ impl Port {
         });
         TowerToHyperService::new(service)
     }
+}
+
+/// Waits until the end was told and a connection without a request has had its time.
+async fn lingered(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LINGER).await;
 }
 
 /// A body that belongs to a request under way until it was taken. Where answers share a connection each is watched.

@@ -210,6 +210,7 @@ fn proxy_config() -> Config {
         rates: RatesConfig { address: RateConfig::default(), identity: RateConfig::default() },
         form_bytes_max: ByteSize(1 << 20),
         drain_timeout_seconds: 5,
+        shutdown_delay_seconds: 0,
     }
 }
 

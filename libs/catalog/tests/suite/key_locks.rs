@@ -14,6 +14,8 @@ crate::on_both![
     of_many_tasks_on_two_instances_one_holds_a_lock,
     of_many_that_find_a_lapsed_lock_one_takes_it_over,
     a_lapsed_lock_is_taken_over_and_cannot_be_released_by_its_first_holder,
+    a_lock_that_is_renewed_outlives_its_lease_and_one_that_was_dropped_does_not,
+    a_lock_that_was_taken_over_cannot_be_renewed,
     pruning_forgets_lapsed_locks_only,
 ];
 
@@ -92,6 +94,35 @@ async fn a_lapsed_lock_is_taken_over_and_cannot_be_released_by_its_first_holder(
     assert!(locks.acquire(&bucket(), &key("cat.jpg"), MINUTE).await.unwrap().is_none(), "the second has it");
     locks.release(second).await.unwrap();
     assert!(locks.acquire(&bucket(), &key("cat.jpg"), MINUTE).await.unwrap().is_some());
+}
+
+/// Lets every lease run out.
+async fn time_passes(scratch: &Scratch) {
+    scratch.execute("UPDATE key_locks SET lease_until = lease_until - 120000000").await;
+}
+
+async fn a_lock_that_is_renewed_outlives_its_lease_and_one_that_was_dropped_does_not(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let (one, other) = (catalog.key_locks(), scratch.connect().await.key_locks());
+    let held = one.acquire(&bucket(), &key("cat.jpg"), MINUTE).await.unwrap().unwrap();
+    drop(one.acquire(&bucket(), &key("dog.jpg"), MINUTE).await.unwrap().unwrap());
+    time_passes(scratch).await;
+    catalog.key_locks().renew().await.unwrap(); // Another handle of the same instance.
+    assert!(other.acquire(&bucket(), &key("cat.jpg"), MINUTE).await.unwrap().is_none());
+    assert!(other.acquire(&bucket(), &key("dog.jpg"), MINUTE).await.unwrap().is_some());
+    one.release(held).await.unwrap();
+    one.renew().await.unwrap();
+    assert!(other.acquire(&bucket(), &key("cat.jpg"), MINUTE).await.unwrap().is_some());
+}
+
+async fn a_lock_that_was_taken_over_cannot_be_renewed(scratch: &Scratch) {
+    let (one, other) = (scratch.migrated().await.key_locks(), scratch.connect().await.key_locks());
+    let _lost = one.acquire(&bucket(), &key("cat.jpg"), MINUTE).await.unwrap().unwrap();
+    time_passes(scratch).await;
+    let taken = other.acquire(&bucket(), &key("cat.jpg"), MINUTE).await.unwrap().unwrap();
+    one.renew().await.unwrap();
+    other.release(taken).await.unwrap();
+    assert!(one.acquire(&bucket(), &key("cat.jpg"), MINUTE).await.unwrap().is_some(), "the second had it");
 }
 
 async fn pruning_forgets_lapsed_locks_only(scratch: &Scratch) {

@@ -6,6 +6,7 @@ mod access_keys;
 mod buckets;
 mod errors;
 mod event_log;
+mod instances;
 mod jobs;
 mod journal;
 mod key_locks;
