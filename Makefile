@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test s3-tests check check-long bench fmt clean build-packages test-packages bench-packages clients
+.PHONY: help build run test faults faults-proof s3-tests check check-long bench fmt clean build-packages test-packages bench-packages clients
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # whisper.cpp: the bindings that its crate ships (generating them needs libclang), and no instructions that only this machine has.
@@ -29,6 +29,11 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/
 # An input that takes longer, in seconds, is a failure: everything that is fuzzed reads a few KiB and waits for nothing.
 FUZZ_INPUT_SECONDS_MAX := 10
 SUITE_VENV := .venv-s3-tests
+# Runs in which everything breaks: how many, of how many operations each, and how many at once.
+FAULTS_SEEDS := 200
+FAULTS_OPERATIONS := 200
+FAULTS_WORKERS := 4
+FAULTS := cd tests && $(abspath $(VENV))/bin/python -m faults --operations $(FAULTS_OPERATIONS) --workers $(FAULTS_WORKERS)
 
 # Installs those of the named Debian packages that are missing. Servers are used as programs: nothing depends on Debian's services.
 define install
@@ -60,6 +65,11 @@ test: build-packages test-packages clients ## unit tests, then the real binary a
 	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
 	$(VENV)/bin/python tests/tools/with_postgres.py cargo test --workspace --no-fail-fast --locked $(CARGO_FLAGS)
 	$(VENV)/bin/pytest tests
+
+# tests/faults/README.md says what is done. FAULTS_FLAGS: --seed N, --first N, --modes LIST.
+faults: build-packages test-packages $(VENV)/installed ## random operations while everything breaks; writes docs/faults.md
+	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
+	$(FAULTS) --seeds $(FAULTS_SEEDS) --write $(FAULTS_FLAGS)
 
 # SUITE: the path of a checkout. S3_TESTS_FLAGS: --store folder, --bare, --write, -k EXPR, --jobs N.
 s3-tests: build-packages $(VENV)/installed ## the conformance suite ceph/s3-tests (SUITE=path) through relais

@@ -1,43 +1,71 @@
-"""`python -m faults --seeds 200 --operations 200`: see README.md."""
+"""`python -m faults`: the long run. README.md says what it is; the Makefile has the usual call."""
 
 import argparse
 import sys
 import time
 from pathlib import Path
 
-from .plan import Plan
-from .run import run
-from .site import Site
+from harness.process import REPOSITORY
+
+from . import fleet
+from .report import DOCUMENT, Summary
+
+NAMED = Path(__file__).with_name("seeds.txt")
+MODES = "primary,all,quorum"
 
 
 def main():
+    asked = _arguments()
+    seeds = asked.seed or named_seeds() + [str(number) for number in range(asked.first, asked.first + asked.seeds)]
+    summary, begun = Summary(), time.monotonic()
+    job = fleet.Job(asked.operations, tuple(asked.modes.split(",")), asked.keep)
+    for number, result in enumerate(fleet.results(seeds, job, asked.workers), 1):
+        summary.add(result)
+        show(result, f"{number}/{len(seeds)}")
+    summary.seconds = time.monotonic() - begun
+    print(f"{len(summary.failed_seeds)} of {len(seeds)} seeds found something: {dict(summary.findings)}")
+    if asked.write:
+        DOCUMENT.write_text(summary.text(asked.operations))
+        print(f"written: {DOCUMENT}")
+    sys.exit(bool(summary.failed_seeds))
+
+
+def named_seeds():
+    """The seeds that once showed a bug."""
+    lines = (line.split("#")[0].split() for line in NAMED.read_text().splitlines())
+    return [words[0] for words in lines if words]
+
+
+def show(result, place="", file=None):
+    """A line a run; of one that found something also what, and the history of the keys."""
+    mark = f"{len(result.findings)} FINDINGS" if result.findings else "ok"
+    head = f"[{place}] seed {result.plan.seed}: {mark}, {result.seconds:.0f} s, settled in {result.settled_after:.1f} s: {result.plan}"
+    print(head, flush=True, file=file)
+    for error in result.errors:
+        print(f"  a fault failed: {error}", file=file)
+    for one in result.findings:
+        print(f"  {one}", flush=True, file=file)
+    for key in result.failing_keys()[:KEYS_SHOWN]:
+        print(f"  history of {key!r}:", file=file)
+        for one in sorted(result.history.of_key(key), key=lambda one: one.begun):
+            print(f"    {one}", file=file)
+
+
+KEYS_SHOWN = 3
+
+
+def _arguments():
     options = argparse.ArgumentParser(prog="faults")
-    options.add_argument("--seed", action="append", default=[])
-    options.add_argument("--seeds", type=int, default=0)
-    options.add_argument("--first", type=int, default=1)
+    options.add_argument("--seed", action="append", help="this one; may be repeated")
+    options.add_argument("--seeds", type=int, default=200, help="so many, and those of seeds.txt")
+    options.add_argument("--first", type=int, default=1, help="the number of the first seed")
     options.add_argument("--operations", type=int, default=200)
-    options.add_argument("--keep", type=Path, default=Path("target/faults"))
-    options.add_argument("--modes", default="primary,all,quorum")
-    asked = options.parse_args()
-    seeds = asked.seed + [str(number) for number in range(asked.first, asked.first + asked.seeds)]
-    bad = 0
-    with Site() as site:
-        for seed in seeds:
-            plan = Plan.of(seed, asked.operations, modes=asked.modes.split(","))
-            print(f"seed {seed}: {plan}", flush=True)
-            result = run(site, plan, asked.keep)
-            print(f"  {result.seconds:.0f} s, settled after {result.settled_after:.1f} s, {dict(result.faults)} {result.errors}")
-            bad += bool(result.findings)
-            for one in result.findings[:10]:
-                print(f"  FINDING {one}")
-            for key in result.failing_keys()[:2]:
-                print(f"  history of {key!r}:")
-                for one in sorted(result.history.of_key(key), key=lambda one: one.begun):
-                    print(f"    {one}")
-    print(f"{bad} of {len(seeds)} seeds found something")
-    sys.exit(bool(bad))
+    options.add_argument("--workers", type=int, default=4, help="runs at once")
+    options.add_argument("--modes", default=MODES, help="write modes to draw from")
+    options.add_argument("--keep", type=Path, default=REPOSITORY / "target" / "faults", help="where logs of failures go")
+    options.add_argument("--write", action="store_true", help="write docs/faults.md")
+    return options.parse_args()
 
 
 if __name__ == "__main__":
-    begun = time.monotonic()
     main()

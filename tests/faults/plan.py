@@ -3,6 +3,8 @@
 import random
 from dataclasses import dataclass
 
+from . import disk
+
 FOLDER, CLOUD, MOTO, SMALL = "folder", "cloud", "moto", "small"
 SQLITE, POSTGRES = "sqlite", "postgres"
 EMBEDDED, REDIS = "embedded", "redis"
@@ -46,6 +48,7 @@ class Plan:
         draw = random.Random(f"{seed}/plan")
         instances = 2 if draw.random() < 0.35 else 1
         stores = draw.choice(ALONE if instances == 1 else TOGETHER)
+        stores = tuple(FOLDER if kind == SMALL and not disk.is_possible() else kind for kind in stores)
         return cls(
             seed=str(seed),
             operations=operations,

@@ -1,5 +1,6 @@
 """The servers of a run: those of the harness, in forms that survive being ended, and a relais as a fast remote store."""
 
+import signal
 from pathlib import Path
 
 import psycopg
@@ -49,8 +50,6 @@ class RestartedPostgres(Postgres):
 
     def crash(self):
         """Ends it at once; the next start replays its log. SIGQUIT, since SIGKILL would leave its children behind."""
-        import signal
-
         child, self.child = self.child, None
         child.send_signal(signal.SIGQUIT)
         child.wait(20)
