@@ -1,8 +1,10 @@
 """`python -m faults`: the long run. README.md says what it is; the Makefile has the usual call."""
 
 import argparse
+import os
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 from harness.process import REPOSITORY
@@ -16,6 +18,8 @@ MODES = "primary,all,quorum"
 
 def main():
     asked = _arguments()
+    if asked.proof:
+        sys.exit(proof(asked))
     seeds = asked.seed or named_seeds() + [str(number) for number in range(asked.first, asked.first + asked.seeds)]
     summary, begun = Summary(), time.monotonic()
     job = fleet.Job(asked.operations, tuple(asked.modes.split(",")), asked.keep)
@@ -30,6 +34,21 @@ def main():
     sys.exit(bool(summary.failed_seeds))
 
 
+def proof(asked):
+    """Runs a relais without intents and one with them; right if the checks find out the first alone. Gives the exit code."""
+    lost = {}
+    for binary in (asked.proof, os.environ["RELAIS_BIN"]):
+        os.environ["RELAIS_BIN"] = str(binary)
+        job = fleet.Job(asked.operations, (), asked.keep, only_kills=True)
+        found = [one for result in fleet.results([str(number) for number in range(asked.seeds)], job, asked.workers) for one in result.findings]
+        lost[binary] = sum(one.check == "lost event" for one in found)
+        print(f"{binary}: {len(found)} findings, {lost[binary]} of them lost events", flush=True)
+        for one in found[:3]:
+            print(f"  {one}")
+    without, with_intents = lost.values()
+    return 0 if without and not with_intents else 1
+
+
 def named_seeds():
     """The seeds that once showed a bug."""
     lines = (line.split("#")[0].split() for line in NAMED.read_text().splitlines())
@@ -39,7 +58,8 @@ def named_seeds():
 def show(result, place="", file=None):
     """A line a run; of one that found something also what, and the history of the keys."""
     mark = f"{len(result.findings)} FINDINGS" if result.findings else "ok"
-    head = f"[{place}] seed {result.plan.seed}: {mark}, {result.seconds:.0f} s, settled in {result.settled_after:.1f} s: {result.plan}"
+    outcomes = Counter(one.outcome for one in result.history.operations)
+    head = f"[{place}] seed {result.plan.seed}: {mark}, {result.seconds:.0f} s, settled in {result.settled_after:.1f} s, {dict(outcomes)}: {result.plan}"
     print(head, flush=True, file=file)
     for error in result.errors:
         print(f"  a fault failed: {error}", file=file)
@@ -63,6 +83,7 @@ def _arguments():
     options.add_argument("--workers", type=int, default=4, help="runs at once")
     options.add_argument("--modes", default=MODES, help="write modes to draw from")
     options.add_argument("--keep", type=Path, default=REPOSITORY / "target" / "faults", help="where logs of failures go")
+    options.add_argument("--proof", type=Path, help="a relais that was built without intents: it must be found out")
     options.add_argument("--write", action="store_true", help="write docs/faults.md")
     return options.parse_args()
 

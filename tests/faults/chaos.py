@@ -56,6 +56,8 @@ class Chaos:
 
     def _menu(self):
         """What can break here: how, what, and how often it does."""
+        if self.plan.only_kills:
+            return [(self._kill, "instance 0", 1)]
         menu = [(self._break, name, 4) for name in self.system.gates]
         menu += [(self._kill, f"instance {number}", 2) for number in range(self.plan.instances)]
         menu += [(self._freeze, f"instance {number}", 1) for number in range(self.plan.instances)]
@@ -84,7 +86,7 @@ class Chaos:
 
     def _kill(self, name, draw):
         one = self.system.instances[int(name.split()[-1])]
-        if one.child is None:
+        if one.child is None or (self.plan.only_kills and not one.is_ready()):
             return
         one.kill()
         self.did["kill -9 of an instance"] += 1

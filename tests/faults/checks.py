@@ -6,7 +6,7 @@ Nothing here asks a server: `test_checks.py` shows with histories made by hand t
 from dataclasses import dataclass
 
 from .client import content_type, odd
-from .history import CREATES, DONE, EVENTS, FOREVER, REFUSED, TAGS, body_of, removes, writer_of
+from .history import DONE, EVENTS, REFUSED, body_of, removes, writer_of
 
 READS = ("get", "head", "get tags", "list")
 MISSING = ("NoSuchKey", "404")
@@ -260,18 +260,35 @@ def _same(key, one, other):
 
 
 def last_events_tell(history, bus, events, primary):
-    """What is there at the end was announced, whether it was acknowledged or not."""
-    found, names = [], set(CREATES.values())
-    etags = {(event.key, event.etag) for event in events if event.name in names or event.name in TAGS.values()}
+    """What is there at the end was announced, whether it was acknowledged or not; so was what is gone."""
+    found = []
+    others = {(event.key, event.etag) for event in events if not _acknowledged(history, event)}
     for key, stored in primary.items():
-        if (key, _bare(stored.etag)) not in etags:
-            found.append(Finding("silent write", key, f"{bus} has never announced {stored}"))
+        writers = [history.find(id) for id in (stored.writer, dict(stored.tags).get("t"))]
+        for writer in writers:
+            if writer is not None and writer.outcome != DONE and (key, _bare(stored.etag)) not in others:
+                found.append(Finding("lost event", key, f"{bus} never heard of what is there: {stored}, by {writer}"))
     for key in {event.key for event in events} - primary.keys():
         last = max((event for event in events if event.key == key), key=lambda event: event.sequencer)
-        concurrent = [one for one in history.possible(key) if not removes(one)]
-        if "Removed" not in last.name and not concurrent:
-            found.append(Finding("silent deletion", key, f"{bus} ends with {last}, and it is gone"))
+        writer = _acknowledged(history, last)
+        if "Removed" not in last.name and writer and not _removed_since(history, writer):
+            found.append(Finding("lost event", key, f"{bus} never heard that it is gone: {last}"))
     return found
+
+
+def _acknowledged(history, event):
+    """The acknowledged operation that an event tells of; nothing for one that recovery has found."""
+    for one in history.mutations(event.key):
+        if one.outcome == DONE and EVENTS[one.kind] == event.name:
+            if one.request_id == event.request_id or (one.retried and _bare(one.etag) == event.etag):
+                return one
+    return None
+
+
+def _removed_since(history, writer):
+    """Whether an acknowledged deletion can have come after a write."""
+    deletions = [one for one in history.mutations(writer.key) if removes(one) and one.outcome == DONE]
+    return any(one.ended > writer.begun for one in deletions)
 
 
 def _bare(etag):
@@ -285,6 +302,3 @@ def counted(history):
         counts.setdefault(one.kind, {}).setdefault(one.outcome, 0)
         counts[one.kind][one.outcome] += 1
     return counts
-
-
-__all__ = ["FOREVER", "Event", "Finding", "Stored", "answers_of", "counted", "events_on", "last_events_tell", "stores_hold"]

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 import urllib.parse
 from http.client import HTTPException
 
@@ -34,6 +35,7 @@ PART_BYTES = 5 * 1024 * 1024  # What S3 wants of every part but the last.
 TWO_PARTS = 0.15  # How many of the multipart uploads have two parts.
 
 PAUSE_SECONDS = 0.12  # The longest pause between two operations of a client.
+PAUSE_AFTER_FAILURE = 1.0  # The longest one after a failure: or all operations would be spent while nobody listens.
 
 # Answers that mean that nothing was changed. Whatever else says 4xx is a finding.
 REFUSALS = {"NoSuchKey", "404", "PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchUpload"}
@@ -51,14 +53,13 @@ class Client:
         self.random = random.Random(f"{plan.seed}/client/{number}")
         self.number, self.fronts, self.plan, self.history = number, fronts, plan, history
         self.count, self.etags, self.failed = 0, {}, None
-        self.stop = threading.Event()
+        self.failing = False  # Whether the last operation got no clear answer.
 
     def run(self):
         try:
             for _ in range(self.plan.operations // self.plan.clients):
-                if self.stop.wait(self.random.uniform(0, PAUSE_SECONDS)):
-                    return
                 self.operate()
+                time.sleep(self.random.uniform(0, PAUSE_AFTER_FAILURE if self.failing else PAUSE_SECONDS))
         except Exception as error:  # What is not foreseen here ends the run as a failure.
             self.failed = error
 
@@ -216,6 +217,7 @@ class Client:
 
     def _end(self, operation, outcome, answer):
         operation.outcome, operation.answer, operation.ended = outcome, answer, self.history.now()
+        self.failing = outcome == UNKNOWN
 
 
 def seen(answer, body=None):

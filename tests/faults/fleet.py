@@ -23,6 +23,12 @@ class Job:
     operations: int
     modes: tuple
     keep: object
+    only_kills: bool = False
+
+    def plan(self, seed):
+        if self.only_kills:
+            return Plan.of_kills(seed, self.operations)
+        return Plan.of(seed, self.operations, modes=self.modes)
 
 
 def results(seeds, job, workers):
@@ -60,7 +66,7 @@ def _work(waiting, done, job):
                 seed = waiting.get(timeout=1)
             except queue.Empty:
                 return
-            done.put(one_run(site, Plan.of(seed, job.operations, modes=job.modes), job.keep))
+            done.put(one_run(site, job.plan(seed), job.keep))
 
 
 def one_run(site, plan, keep=None):

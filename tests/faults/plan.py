@@ -41,7 +41,8 @@ class Plan:
     database: str
     bus: str
     instances: int
-    stays_dead: bool  # Whether a killed instance is started again: with two, the other one must be enough.
+    stays_dead: bool = False  # Whether a killed instance is started again: with two, the other one must be enough.
+    only_kills: bool = False  # Whether crashes of relais are all that happens.
 
     @classmethod
     def of(cls, seed, operations, run="", modes=("primary", "all", "quorum")):
@@ -61,6 +62,24 @@ class Plan:
             bus=draw.choice((EMBEDDED, REDIS)),
             instances=instances,
             stays_dead=instances == 2 and draw.random() < 0.4,
+        )
+
+    @classmethod
+    def of_kills(cls, seed, operations):
+        """Crashes alone, over many keys, so that what a crash has cut through stays as it is: what intents are for."""
+        draw = random.Random(f"{seed}/kills")
+        return cls(
+            seed=f"kills-{seed}",
+            operations=operations,
+            clients=6,
+            keys=tuple(f"key-{number}" for number in range(operations // 4)),
+            bucket=f"kills-{seed}",
+            stores=draw.choice(((FOLDER, CLOUD), (CLOUD, FOLDER), (CLOUD, CLOUD))),
+            write_mode=draw.choice(("primary", "all")),
+            database=draw.choice((SQLITE, POSTGRES)),
+            bus=EMBEDDED,
+            instances=1,
+            only_kills=True,
         )
 
     def __str__(self):

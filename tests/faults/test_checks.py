@@ -184,10 +184,26 @@ def test_one_id_of_two_events_is_found():
     assert "event ids" in kinds(events_on(history(FIRST, SECOND), "bus", events))
 
 
-def test_a_write_that_was_never_announced_is_found():
+def test_an_unacknowledged_write_that_is_there_is_announced():
     unknown = history(FIRST, write("2", 2, 3, outcome=UNKNOWN))
-    assert kinds(last_events_tell(unknown, "bus", [event("1", 10)], {"k": stored("2")})) == ["silent write"]
+    recovered = dataclasses.replace(event("2", 20), request_id="recovery")
+    assert last_events_tell(unknown, "bus", [event("1", 10), recovered], {"k": stored("2")}) == []
+    assert kinds(last_events_tell(unknown, "bus", [event("1", 10)], {"k": stored("2")})) == ["lost event"]
     assert last_events_tell(unknown, "bus", [event("1", 10)], {"k": stored("1")}) == []
+
+
+def test_unacknowledged_tags_that_are_there_are_announced():
+    unknown, there = history(FIRST, write("2", 2, 3, kind="tag", outcome=UNKNOWN)), {"k": stored("1", tags=(("t", "2"),))}
+    recovered = dataclasses.replace(event("1", 20, "ObjectTagging:Put", number="more"), request_id="recovery")
+    assert kinds(last_events_tell(unknown, "bus", [event("1", 10)], there)) == ["lost event"]
+    assert last_events_tell(unknown, "bus", [event("1", 10), recovered], there) == []
+
+
+def test_an_unacknowledged_deletion_that_happened_is_announced():
+    unknown = history(FIRST, write("3", 4, 5, kind="delete", outcome=UNKNOWN))
+    removed = dataclasses.replace(event("3", 20, "ObjectRemoved:Delete"), request_id="recovery", etag=None)
+    assert kinds(last_events_tell(unknown, "bus", [event("1", 10)], {})) == ["lost event"]
+    assert last_events_tell(unknown, "bus", [event("1", 10), removed], {}) == []
 
 
 # Stores.
