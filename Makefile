@@ -33,6 +33,7 @@ SUITE_VENV := .venv-s3-tests
 FAULTS_SEEDS := 200
 FAULTS_OPERATIONS := 200
 FAULTS_WORKERS := 4
+WITHOUT_INTENTS := target/relais-without-intents
 FAULTS := cd tests && $(abspath $(VENV))/bin/python -m faults --operations $(FAULTS_OPERATIONS) --workers $(FAULTS_WORKERS)
 
 # Installs those of the named Debian packages that are missing. Servers are used as programs: nothing depends on Debian's services.
@@ -66,10 +67,20 @@ test: build-packages test-packages clients ## unit tests, then the real binary a
 	$(VENV)/bin/python tests/tools/with_postgres.py cargo test --workspace --no-fail-fast --locked $(CARGO_FLAGS)
 	$(VENV)/bin/pytest tests
 
-# tests/faults/README.md says what is done. FAULTS_FLAGS: --seed N, --first N, --modes LIST.
-faults: build-packages test-packages $(VENV)/installed ## random operations while everything breaks; writes docs/faults.md
+# FAULTS_FLAGS: --seed N, --first N, --modes LIST, --objects N: tests/faults/README.md says what is done.
+faults: build test-packages $(VENV)/installed $(WITHOUT_INTENTS) ## random operations while everything breaks; writes docs/faults.md
 	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
-	$(FAULTS) --seeds $(FAULTS_SEEDS) --write $(FAULTS_FLAGS)
+	$(FAULTS) --seeds $(FAULTS_SEEDS) --proof $(abspath $(WITHOUT_INTENTS)) --outage $(abspath target/release/relais) --write $(FAULTS_FLAGS)
+
+faults-proof: test-packages $(VENV)/installed $(WITHOUT_INTENTS) ## the same with a relais that has no intents: it must be found out
+	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
+	$(FAULTS) --seeds 0 --proof $(abspath $(WITHOUT_INTENTS)) $(FAULTS_FLAGS)
+
+# Built beside what is meant, from the same dependencies, and kept under another name. Always asked for: cargo knows what has changed.
+.PHONY: $(WITHOUT_INTENTS)
+$(WITHOUT_INTENTS): build-packages
+	cargo build --workspace --all-targets --features relais/without-intents --locked $(CARGO_FLAGS)
+	cp target/debug/relais $@
 
 # SUITE: the path of a checkout. S3_TESTS_FLAGS: --store folder, --bare, --write, -k EXPR, --jobs N.
 s3-tests: build-packages $(VENV)/installed ## the conformance suite ceph/s3-tests (SUITE=path) through relais

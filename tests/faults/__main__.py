@@ -8,8 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 from harness.process import REPOSITORY
+from harness.relais import BINARY
 
 from . import fleet
+from .outage import outage_in_a_process
+from .proof import prove
 from .report import DOCUMENT, Summary
 
 NAMED = Path(__file__).with_name("seeds.txt")
@@ -18,35 +21,37 @@ MODES = "primary,all,quorum"
 
 def main():
     asked = _arguments()
+    os.environ.setdefault("RELAIS_BIN", str(BINARY))
+    summary = _runs(asked)
+    good = not summary.failed_seeds
+    parts = []
     if asked.proof:
-        sys.exit(proof(asked))
-    seeds = asked.seed or named_seeds() + [str(number) for number in range(asked.first, asked.first + asked.seeds)]
+        parts.append(prove(asked.proof, asked.workers, asked.keep))
+        good = good and parts[-1].holds
+    if asked.outage:
+        os.environ["RELAIS_BIN"] = str(asked.outage)
+        parts.append(outage_in_a_process(asked.objects))
+        good = good and parts[-1].holds
+    for one in parts:
+        print(one.text())
+    if asked.write:
+        DOCUMENT.write_text(summary.text(asked.operations, [one.text() for one in parts]))
+        print(f"written: {DOCUMENT}")
+    sys.exit(not good)
+
+
+def _runs(asked):
+    """The runs of the long run, each shown as it ends."""
+    first = asked.first
+    seeds = asked.seed or (named_seeds() if asked.seeds else []) + [str(number) for number in range(first, first + asked.seeds)]
     summary, begun = Summary(), time.monotonic()
     job = fleet.Job(asked.operations, tuple(asked.modes.split(",")), asked.keep)
     for number, result in enumerate(fleet.results(seeds, job, asked.workers), 1):
         summary.add(result)
         show(result, f"{number}/{len(seeds)}")
     summary.seconds = time.monotonic() - begun
-    print(f"{len(summary.failed_seeds)} of {len(seeds)} seeds found something: {dict(summary.findings)}")
-    if asked.write:
-        DOCUMENT.write_text(summary.text(asked.operations))
-        print(f"written: {DOCUMENT}")
-    sys.exit(bool(summary.failed_seeds))
-
-
-def proof(asked):
-    """Runs a relais without intents and one with them; right if the checks find out the first alone. Gives the exit code."""
-    lost = {}
-    for binary in (asked.proof, os.environ["RELAIS_BIN"]):
-        os.environ["RELAIS_BIN"] = str(binary)
-        job = fleet.Job(asked.operations, (), asked.keep, only_kills=True)
-        found = [one for result in fleet.results([str(number) for number in range(asked.seeds)], job, asked.workers) for one in result.findings]
-        lost[binary] = sum(one.check == "lost event" for one in found)
-        print(f"{binary}: {len(found)} findings, {lost[binary]} of them lost events", flush=True)
-        for one in found[:3]:
-            print(f"  {one}")
-    without, with_intents = lost.values()
-    return 0 if without and not with_intents else 1
+    print(f"{len(summary.failed_seeds)} of {len(seeds)} seeds found something: {dict(summary.findings)}", flush=True)
+    return summary
 
 
 def named_seeds():
@@ -84,6 +89,8 @@ def _arguments():
     options.add_argument("--modes", default=MODES, help="write modes to draw from")
     options.add_argument("--keep", type=Path, default=REPOSITORY / "target" / "faults", help="where logs of failures go")
     options.add_argument("--proof", type=Path, help="a relais that was built without intents: it must be found out")
+    options.add_argument("--outage", type=Path, help="a release build, whose speed after an outage is measured")
+    options.add_argument("--objects", type=int, default=20_000, help="written during that outage")
     options.add_argument("--write", action="store_true", help="write docs/faults.md")
     return options.parse_args()
 

@@ -3,6 +3,7 @@
 import random
 import signal
 import threading
+import time
 from collections import Counter
 
 from . import gate
@@ -13,6 +14,7 @@ GREMLINS = 2
 QUIET_SECONDS = (0.05, 0.8)  # Between two faults of a gremlin.
 FAULT_SECONDS = (0.1, 2.5)  # How long a fault lasts.
 DOWN_SECONDS = (0.0, 1.5)  # How long something that was killed stays away.
+LEASE_SECONDS = 15  # Of an instance, in libs/catalog/src/instance.rs.
 
 # Where bodies are cut: within a head, at the border of one, within small and large bodies.
 CUT_BYTES = (0, 1, 100, 600, 1_000, 5_000, 30_000, 70_000, 250_000)
@@ -62,7 +64,9 @@ class Chaos:
         menu += [(self._kill, f"instance {number}", 2) for number in range(self.plan.instances)]
         menu += [(self._freeze, f"instance {number}", 1) for number in range(self.plan.instances)]
         menu += [(self._crash_store, name, 1) for name in self.system.gates if name.startswith("cloud")]
+        menu += [(self._zombify, f"instance {number}", 2) for number in range(self.plan.instances) if self.plan.zombie]
         if self.plan.bus == REDIS:
+            menu.append((self._fill_redis, "redis server", 1))
             menu.append((self._restart_redis, "redis server", 1))
         if self.plan.database == POSTGRES:
             menu.append((self._restart_postgres, "postgres server", 1))
@@ -105,6 +109,16 @@ class Chaos:
         self._last(draw, FAULT_SECONDS)
         child.send_signal(signal.SIGCONT)
 
+    def _zombify(self, name, draw):
+        """Freezes an instance until others take it for dead, and wakes it up; once in a run."""
+        child = self.system.instances[int(name.split()[-1])].child
+        if child is None or self.did["instance frozen beyond its lease"]:
+            return
+        self.did["instance frozen beyond its lease"] += 1
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(LEASE_SECONDS + draw.uniform(0.5, 2))  # Also when the others have finished.
+        child.send_signal(signal.SIGCONT)
+
     def _crash_store(self, name, draw):
         cloud = self.system.site.account("cloud", int(name.split("-")[-1]))
         cloud.kill()
@@ -117,6 +131,14 @@ class Chaos:
         self.did["restart of Redis"] += 1
         self._last(draw, DOWN_SECONDS)
         self.system.site.redis.start()
+
+    def _fill_redis(self, _name, draw):
+        """Redis has no memory left: it answers, and refuses to write."""
+        redis = self.system.site.redis.client
+        redis.config_set("maxmemory", 1)
+        self.did["Redis out of memory"] += 1
+        self._last(draw, FAULT_SECONDS)
+        redis.config_set("maxmemory", 0)
 
     def _restart_postgres(self, _name, draw):
         self.system.site.postgres.restart(crash=draw.random() < 0.5)

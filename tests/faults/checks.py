@@ -6,7 +6,7 @@ Nothing here asks a server: `test_checks.py` shows with histories made by hand t
 from dataclasses import dataclass
 
 from .client import content_type, odd
-from .history import DONE, EVENTS, REFUSED, body_of, removes, writer_of
+from .history import DONE, EVENTS, REFUSED, body_of, is_event_of, removes, writer_of
 
 READS = ("get", "head", "get tags", "list")
 MISSING = ("NoSuchKey", "404")
@@ -163,7 +163,7 @@ def events_on(history, bus, events):
     for one in history.mutations():
         if one.outcome != DONE:
             continue
-        its = [event for event in by_request.get((one.request_id, one.key), []) if event.name == EVENTS[one.kind]]
+        its = [event for event in by_request.get((one.request_id, one.key), []) if is_event_of(event.name, one.kind)]
         if not its and one.retried:
             its = by_tag.get((_bare(one.etag), one.key, EVENTS[one.kind]), [])
         if not its:
@@ -279,7 +279,7 @@ def last_events_tell(history, bus, events, primary):
 def _acknowledged(history, event):
     """The acknowledged operation that an event tells of; nothing for one that recovery has found."""
     for one in history.mutations(event.key):
-        if one.outcome == DONE and EVENTS[one.kind] == event.name:
+        if one.outcome == DONE and is_event_of(event.name, one.kind):
             if one.request_id == event.request_id or (one.retried and _bare(one.etag) == event.etag):
                 return one
     return None

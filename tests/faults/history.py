@@ -57,6 +57,12 @@ CREATES = {
 REMOVES = {"delete": "ObjectRemoved:Delete", "bulk delete": "ObjectRemoved:Delete"}
 TAGS = {"tag": "ObjectTagging:Put", "untag": "ObjectTagging:Delete"}
 EVENTS = CREATES | REMOVES | TAGS
+MARKER = "ObjectRemoved:DeleteMarkerCreated"
+
+
+def is_event_of(name, kind):
+    """Whether an event of this name tells of a mutation of this kind; a deletion leaves a marker where there are versions."""
+    return name == EVENTS[kind] or (name == MARKER and kind in REMOVES)
 
 
 class History:

@@ -42,6 +42,8 @@ class Plan:
     bus: str
     instances: int
     stays_dead: bool = False  # Whether a killed instance is started again: with two, the other one must be enough.
+    versioned: bool = False  # Whether the bucket keeps versions: the latest ones must agree.
+    zombie: bool = False  # Whether an instance may be frozen for longer than its lease, and wake up taken for dead.
     only_kills: bool = False  # Whether crashes of relais are all that happens.
 
     @classmethod
@@ -62,6 +64,8 @@ class Plan:
             bus=draw.choice((EMBEDDED, REDIS)),
             instances=instances,
             stays_dead=instances == 2 and draw.random() < 0.4,
+            versioned=draw.random() < 0.15,
+            zombie=instances == 2 and draw.random() < 0.2,
         )
 
     @classmethod
@@ -83,7 +87,8 @@ class Plan:
         )
 
     def __str__(self):
+        more = [name for name in ("versioned", "zombie", "stays_dead") if getattr(self, name)]
         return (
             f"{'+'.join(self.stores)}, mode {self.write_mode}, {self.database}, {self.bus} bus, {self.instances} instance(s), "
-            f"{self.clients} clients, {len(self.keys)} keys, {self.operations} operations"
+            f"{self.clients} clients, {len(self.keys)} keys, {self.operations} operations{', ' if more else ''}{', '.join(more)}"
         )

@@ -57,12 +57,11 @@ class Summary:
         if result.findings:
             self.failed_seeds[plan.seed] = sorted({one.check for one in result.findings})
 
-    def text(self, operations, proof=None, outage=None):
-        """The report."""
+    def text(self, operations, more=()):
+        """The report, with what was done beside the runs."""
         parts = [INTRODUCTION, self._run(operations), _table("Systems", "runs", self.plans)]
         parts += [_table("Operations", "times", self.kinds), _table("Faults that were met", "times", self.faults), CHECKED, self._found()]
-        parts += [part for part in (proof, outage) if part]
-        return "\n".join(parts)
+        return "\n".join([*parts, *more])
 
     def _run(self, operations):
         small = "" if disk.is_possible() else " No namespace could be made, so no run had a full disk."

@@ -44,7 +44,10 @@ class System:
         try:
             for one in self.instances:
                 one.start()
-            self.client(self.instances[0]).create_bucket(Bucket=plan.bucket)
+            s3 = self.client(self.instances[0])
+            s3.create_bucket(Bucket=plan.bucket)
+            if plan.versioned:
+                s3.put_bucket_versioning(Bucket=plan.bucket, VersioningConfiguration={"Status": "Enabled"})
         except BaseException:
             self.__exit__()
             raise
