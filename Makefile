@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test s3-tests check check-long bench fmt clean build-packages test-packages bench-packages clients
+.PHONY: help build run test faults faults-proof s3-tests check check-long bench fmt clean build-packages test-packages bench-packages clients
 
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # whisper.cpp: the bindings that its crate ships (generating them needs libclang), and no instructions that only this machine has.
@@ -29,6 +29,12 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_targets/%.rs,%,$(wildcard tests/fuzz/
 # An input that takes longer, in seconds, is a failure: everything that is fuzzed reads a few KiB and waits for nothing.
 FUZZ_INPUT_SECONDS_MAX := 10
 SUITE_VENV := .venv-s3-tests
+# Runs in which everything breaks: how many, of how many operations each, and how many at once.
+FAULTS_SEEDS := 200
+FAULTS_OPERATIONS := 200
+FAULTS_WORKERS := 4
+WITHOUT_INTENTS := target/relais-without-intents
+FAULTS := cd tests && $(abspath $(VENV))/bin/python -m faults --operations $(FAULTS_OPERATIONS) --workers $(FAULTS_WORKERS)
 
 # Installs those of the named Debian packages that are missing. Servers are used as programs: nothing depends on Debian's services.
 define install
@@ -60,6 +66,21 @@ test: build-packages test-packages clients ## unit tests, then the real binary a
 	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
 	$(VENV)/bin/python tests/tools/with_postgres.py cargo test --workspace --no-fail-fast --locked $(CARGO_FLAGS)
 	$(VENV)/bin/pytest tests
+
+# FAULTS_FLAGS: --seed N, --first N, --modes LIST, --objects N: tests/faults/README.md says what is done.
+faults: build test-packages $(VENV)/installed $(WITHOUT_INTENTS) ## random operations while everything breaks; writes docs/faults.md
+	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
+	$(FAULTS) --seeds $(FAULTS_SEEDS) --proof $(abspath $(WITHOUT_INTENTS)) --outage $(abspath target/release/relais) --write $(FAULTS_FLAGS)
+
+faults-proof: test-packages $(VENV)/installed $(WITHOUT_INTENTS) ## the same with a relais that has no intents: it must be found out
+	cargo build --workspace --all-targets --locked $(CARGO_FLAGS)
+	$(FAULTS) --seeds 0 --proof $(abspath $(WITHOUT_INTENTS)) $(FAULTS_FLAGS)
+
+# Built beside what is meant, from the same dependencies, and kept under another name. Always asked for: cargo knows what has changed.
+.PHONY: $(WITHOUT_INTENTS)
+$(WITHOUT_INTENTS): build-packages
+	cargo build --workspace --all-targets --features relais/without-intents --locked $(CARGO_FLAGS)
+	cp target/debug/relais $@
 
 # SUITE: the path of a checkout. S3_TESTS_FLAGS: --store folder, --bare, --write, -k EXPR, --jobs N.
 s3-tests: build-packages $(VENV)/installed ## the conformance suite ceph/s3-tests (SUITE=path) through relais
