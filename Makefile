@@ -17,7 +17,7 @@ CARGO_FLAGS := $(shell [ "$(or $(RUSTC_MINOR),0)" -ge 96 ] || echo --ignore-rust
 
 BUILD_PACKAGES := build-essential ca-certificates cmake pkg-config
 TEST_PACKAGES := postgresql python3-venv rclone redis-server
-BENCH_PACKAGES := nginx-light
+BENCH_PACKAGES := nginx-light postgresql redis-server
 VENV := .venv
 JAVASCRIPT := tests/clients/javascript
 S3S_E2E_VERSION := 0.17.0
@@ -109,8 +109,11 @@ check-long: build-packages $(CARGO_FUZZ) ## fuzz everything that reads what nobo
 	        -artifact_prefix=$(CURDIR)/target/fuzz/crashes/$$target/ $${dictionary:+-dict=$$dictionary}; \
 	done
 
-# Both in one build, so that they share their dependencies. BENCH_FLAGS: --quick, or --write FILE for the tables.
-bench: build-packages bench-packages ## speed as ratios against nginx and a plain s3s-aws proxy
+# Both packages in each build, so that all share their dependencies; the relais that keeps no journal is what its cost is
+# measured against. BENCH_FLAGS: --quick, --only PART, or --write FILE for the tables.
+bench: build-packages bench-packages ## speed as ratios against nginx, a plain s3s-aws proxy, and what relais promises
+	cargo build --release --locked $(CARGO_FLAGS) --package relais --package relais-benches --features relais/without-journal
+	cp target/release/relais target/release/relais-without-journal
 	cargo build --release --locked $(CARGO_FLAGS) --package relais --package relais-benches
 	target/release/relais-benches $(BENCH_FLAGS)
 

@@ -41,15 +41,19 @@ impl Figures {
 
     /// The time within which this share of the requests was answered.
     pub(crate) fn percentile(&self, share: f64) -> Duration {
-        let mut latencies = self.latencies.clone();
-        latencies.sort_unstable();
-        let rank = (share * latencies.len() as f64).ceil() as usize;
-        latencies.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+        percentile(&mut self.latencies.clone(), share)
     }
 
     pub(crate) fn requests(&self) -> usize {
         self.latencies.len()
     }
+}
+
+/// The time that this share of the times does not exceed; sorts them.
+pub(crate) fn percentile(times: &mut [Duration], share: f64) -> Duration {
+    times.sort_unstable();
+    let rank = (share * times.len() as f64).ceil() as usize;
+    times.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
 fn spread(numbers: impl Iterator<Item = f64>) -> Spread {

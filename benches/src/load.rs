@@ -1,4 +1,4 @@
-//! The client: some connections, each with one request after the other, kept alive.
+//! The client: some connections, each with one request after the other, or at fixed times; kept alive.
 //!
 //! An answer that is not what was asked for ends the run: a fast error is no result.
 
@@ -61,6 +61,44 @@ pub(crate) async fn turn(
     tokio::time::timeout(plan.turn + OVERTIME_MAX, measured).await.context("a request hangs")?
 }
 
+/// A request that was answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    /// Which of the target's paths.
+    pub(crate) number: usize,
+    pub(crate) at: Instant,
+    pub(crate) latency: Duration,
+}
+
+/// Sends one request to each path of the target, that many a second, whether or not those before were answered: they
+/// take turns on the connections.
+pub(crate) async fn steady(
+    operation: Operation,
+    load: &Load,
+    target: &Target,
+    object: &Bytes,
+    per_second: u32,
+) -> anyhow::Result<Vec<Answered>> {
+    let mut opening = JoinSet::new();
+    for first in 0..load.connections {
+        let paths: Vec<_> = target.paths.iter().skip(first).step_by(load.connections).cloned().collect();
+        let (address, object) = (target.address, object.clone());
+        opening.spawn(async move {
+            anyhow::Ok((first, Connection::connect(operation, address, paths, object).await?))
+        });
+    }
+    let connections = opening.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let (begin, distance) = (Instant::now(), Duration::from_secs(1) / per_second);
+    let mut running = JoinSet::new();
+    for (first, connection) in connections {
+        let numbers = (first..target.paths.len()).step_by(load.connections);
+        let times = numbers.map(move |number| (number, begin + distance * number as u32));
+        running.spawn(connection.send_at(times));
+    }
+    let answered = running.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(answered.concat())
+}
+
 /// The status of one request without a body, for checks outside the measurement.
 pub(crate) async fn status(operation: Operation, target: &Target) -> anyhow::Result<StatusCode> {
     let mut connection =
@@ -114,6 +152,20 @@ impl Connection {
             latencies.push(begun.elapsed());
         }
         Ok(latencies)
+    }
+
+    async fn send_at(
+        mut self,
+        times: impl Iterator<Item = (usize, Instant)>,
+    ) -> anyhow::Result<Vec<Answered>> {
+        let mut answered = Vec::new();
+        for (number, time) in times {
+            tokio::time::sleep_until(time.into()).await;
+            self.exchange().await?;
+            // From when it was due: a connection that is late has kept it waiting.
+            answered.push(Answered { number, at: Instant::now(), latency: time.elapsed() });
+        }
+        Ok(answered)
     }
 
     /// One request and its whole answer.

@@ -7,12 +7,15 @@ use anyhow::Context;
 
 use crate::plan::Operation;
 use crate::process::{Process, free_address};
+use crate::row::Runner;
 
 mod nginx;
 mod own;
 mod relais;
 
 pub(crate) use nginx::version as nginx_version;
+pub(crate) use own::{far, sink};
+pub(crate) use relais::Relais;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Peer {
@@ -48,6 +51,13 @@ pub(crate) struct Running {
     pub(crate) process: Process,
 }
 
+impl Running {
+    pub(crate) fn runner(&self) -> Runner<Peer> {
+        let (who, address) = (self.peer, self.process.address);
+        Runner { who, address, checks_signatures: who.checks_signatures() }
+    }
+}
+
 /// Starts the store of an operation and all that stands in front of it. Objects to read are below `files`.
 pub(crate) async fn start(
     operation: Operation,
@@ -57,14 +67,15 @@ pub(crate) async fn start(
 ) -> anyhow::Result<Vec<Running>> {
     let store = match operation {
         Operation::Get => nginx::store(&subfolder(folder, "store")?, files, free_address()?).await,
-        Operation::Put => own::sink(&subfolder(folder, "store")?, free_address()?).await,
+        Operation::Put => sink(&subfolder(folder, "store")?, free_address()?).await,
     }
     .context("the bare store")?;
     let behind = store.address;
     let nginx = nginx::proxy(&subfolder(folder, "nginx")?, free_address()?, behind).await.context("nginx")?;
     let s3s_aws =
         own::s3s_aws(&subfolder(folder, "s3s-aws")?, free_address()?, behind).await.context("s3s-aws")?;
-    let relais = relais::start(relais, &subfolder(folder, "relais")?, behind).await.context("relais")?;
+    let relais =
+        Relais::over(relais, &[behind]).start(&subfolder(folder, "relais")?).await.context("relais")?;
     Ok(vec![
         Running { peer: Peer::Store, process: store },
         Running { peer: Peer::Nginx, process: nginx },
@@ -73,7 +84,7 @@ pub(crate) async fn start(
     ])
 }
 
-fn subfolder(folder: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
+pub(crate) fn subfolder(folder: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
     let path = folder.join(name);
     fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
     Ok(path)

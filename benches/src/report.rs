@@ -7,6 +7,7 @@ use crate::figures::Spread;
 use crate::machine::{Machine, load_average};
 use crate::peers::Peer;
 use crate::plan::Plan;
+use crate::promises::Promise;
 use crate::row::Row;
 use crate::stage::Stage;
 
@@ -20,7 +21,15 @@ const NOISE: &str = "\
 The requests a second of the bare store alone, in the rounds of this run. What it moves by within a run is what the machine and
 others on it do; a multiple whose range (in brackets) crosses 1 tells no winner.";
 
-pub(crate) fn markdown(plan: &Plan, machine: &Machine, stages: &[Stage]) -> anyhow::Result<String> {
+/// Everything that was measured.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) promises: Vec<Promise>,
+}
+
+pub(crate) fn markdown(plan: &Plan, machine: &Machine, measured: &Measured) -> anyhow::Result<String> {
+    let Measured { stages, promises } = measured;
     let mut text = String::from(
         "# Benchmarks\n\nWritten by `make bench BENCH_FLAGS=\"--write docs/benchmarks.md\"`.\n\n",
     );
@@ -28,6 +37,7 @@ pub(crate) fn markdown(plan: &Plan, machine: &Machine, stages: &[Stage]) -> anyh
         text.push_str("**This was a quick run: it shows that everything works, not how fast it is.**\n\n");
     }
     write_machine(&mut text, plan, machine)?;
+    write_promises(&mut text, promises)?;
     write_multiples(&mut text, stages)?;
     for stage in stages {
         write_stage(&mut text, stage)?;
@@ -55,6 +65,15 @@ fn write_machine(text: &mut String, plan: &Plan, machine: &Machine) -> anyhow::R
     let (before, after) = (&machine.load_before, load_average()?);
     writeln!(text, "| load average | {before} before the first turn, {after} after the last |\n")?;
     Ok(())
+}
+
+fn write_promises(text: &mut String, promises: &[Promise]) -> anyhow::Result<()> {
+    writeln!(text, "## What relais promises of its own speed\n")?;
+    writeln!(text, "| what | goal | measured | kept | beside it |\n|---|---|---|---|---|")?;
+    for Promise { what, goal, found, kept, details } in promises {
+        writeln!(text, "| {what} | {goal} | **{found}** | {kept} | {details} |")?;
+    }
+    Ok(writeln!(text)?)
 }
 
 fn write_multiples(text: &mut String, stages: &[Stage]) -> anyhow::Result<()> {
@@ -132,12 +151,12 @@ fn write_noise(text: &mut String, machine: &Machine, stages: &[Stage]) -> anyhow
     Ok(writeln!(text)?)
 }
 
-fn mebibytes(rate: f64, row: &Row) -> f64 {
+fn mebibytes(rate: f64, row: &Row<Peer>) -> f64 {
     rate * row.load.object_bytes as f64 / f64::from(1 << 20)
 }
 
 /// Requests a second; of large objects there are few.
-struct Rate(f64);
+pub(crate) struct Rate(pub(crate) f64);
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,7 +174,7 @@ impl fmt::Display for Multiple {
     }
 }
 
-struct Milliseconds(Duration);
+pub(crate) struct Milliseconds(pub(crate) Duration);
 
 impl fmt::Display for Milliseconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

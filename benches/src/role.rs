@@ -1,6 +1,7 @@
-//! The two servers of our own, as processes of this same program.
+//! The servers of our own, as processes of this same program.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::sdk;
+use crate::{delay, sdk};
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Role {
@@ -27,6 +28,9 @@ pub(crate) enum Role {
     /// s3s in front of s3s-aws, with a check of signatures and nothing else.
     #[command(hide = true)]
     S3sAws { listen: SocketAddr, store: SocketAddr },
+    /// A long way to a store: that many milliseconds in each direction.
+    #[command(hide = true)]
+    Far { listen: SocketAddr, store: SocketAddr, delay_milliseconds: u64 },
 }
 
 pub(crate) async fn play(role: Role) -> anyhow::Result<()> {
@@ -36,6 +40,9 @@ pub(crate) async fn play(role: Role) -> anyhow::Result<()> {
             let mut builder = S3ServiceBuilder::new(s3s_aws::Proxy::builder(sdk::client(store)).build());
             builder.set_auth(SimpleAuth::from_single(sdk::ACCESS_KEY, sdk::SECRET_KEY));
             serve(listen, builder.build()).await
+        }
+        Role::Far { listen, store, delay_milliseconds } => {
+            delay::serve(listen, store, Duration::from_millis(delay_milliseconds)).await
         }
     }
 }

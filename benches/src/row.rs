@@ -1,4 +1,7 @@
-//! One load, sent to every peer in turns.
+//! One load, sent to everybody who is compared, in turns.
+
+use std::fmt::Debug;
+use std::net::SocketAddr;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -6,40 +9,51 @@ use bytes::Bytes;
 use crate::figures::Figures;
 use crate::load::{self, Target};
 use crate::objects;
-use crate::peers::{Peer, Running};
 use crate::plan::{Load, Operation, Plan};
 use crate::presign;
 
+/// `P` tells who is compared.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct Row<P> {
     pub(crate) load: Load,
     object: Bytes,
-    lanes: Vec<Lane>,
+    lanes: Vec<Lane<P>>,
+}
+
+/// One that is compared: who it is, where it listens, and what it wants of its clients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Runner<P> {
+    pub(crate) who: P,
+    pub(crate) address: SocketAddr,
+    pub(crate) checks_signatures: bool,
 }
 
 #[derive(Debug)]
-struct Lane {
-    peer: Peer,
+struct Lane<P> {
+    who: P,
     target: Target,
     figures: Figures,
 }
 
-impl Row {
-    /// Prepares the requests of a load for every peer.
-    pub(crate) async fn new(operation: Operation, load: Load, peers: &[Running]) -> anyhow::Result<Self> {
+impl<P: Copy + Debug + PartialEq> Row<P> {
+    /// Prepares the requests of a load for everybody.
+    pub(crate) async fn new(
+        operation: Operation,
+        load: Load,
+        runners: impl IntoIterator<Item = Runner<P>>,
+    ) -> anyhow::Result<Self> {
         let mut lanes = Vec::new();
-        for Running { peer, process } in peers {
-            let paths = match peer.checks_signatures() {
-                true => presign::signed(operation, &load, process.address).await?,
+        for Runner { who, address, checks_signatures } in runners {
+            let paths = match checks_signatures {
+                true => presign::signed(operation, &load, address).await?,
                 false => presign::plain(&load)?,
             };
-            let target = Target { address: process.address, paths };
-            lanes.push(Lane { peer: *peer, target, figures: Figures::default() });
+            lanes.push(Lane { who, target: Target { address, paths }, figures: Figures::default() });
         }
         Ok(Self { load, object: objects::object(&load), lanes })
     }
 
-    /// Gives each peer its turn. Who begins rotates, so that nobody always follows the same neighbour.
+    /// Gives each its turn. Who begins rotates, so that nobody always follows the same neighbour.
     pub(crate) async fn round(
         &mut self,
         operation: Operation,
@@ -50,20 +64,19 @@ impl Row {
         let (last, first) = self.lanes.split_at_mut(beginner);
         for lane in first.iter_mut().chain(last) {
             let turn = load::turn(operation, &self.load, &lane.target, &self.object, plan).await;
-            lane.figures
-                .add(&turn.with_context(|| format!("{}, {}", lane.peer.name(operation), self.load.name))?);
+            lane.figures.add(&turn.with_context(|| format!("{:?}, {}", lane.who, self.load.name))?);
         }
         Ok(())
     }
 
-    pub(crate) fn figures(&self) -> impl Iterator<Item = (Peer, &Figures)> {
-        self.lanes.iter().map(|lane| (lane.peer, &lane.figures))
+    pub(crate) fn figures(&self) -> impl Iterator<Item = (P, &Figures)> {
+        self.lanes.iter().map(|lane| (lane.who, &lane.figures))
     }
 
-    pub(crate) fn of(&self, peer: Peer) -> anyhow::Result<&Figures> {
+    pub(crate) fn of(&self, who: P) -> anyhow::Result<&Figures> {
         let mut figures = self.figures();
         let found =
-            figures.find(|(of, _)| *of == peer).with_context(|| format!("{peer:?} was not measured"))?;
+            figures.find(|(of, _)| *of == who).with_context(|| format!("{who:?} was not measured"))?;
         Ok(found.1)
     }
 }

@@ -18,7 +18,7 @@ use crate::row::Row;
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) operation: Operation,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<Row<Peer>>,
     pub(crate) memory: Vec<Footprint>,
 }
 
@@ -48,10 +48,10 @@ pub(crate) async fn run(operation: Operation, plan: &Plan, relais: &Path) -> any
     Ok(Stage { operation, rows, memory: memory.collect() })
 }
 
-async fn measure(operation: Operation, plan: &Plan, peers: &[Running]) -> anyhow::Result<Vec<Row>> {
+async fn measure(operation: Operation, plan: &Plan, peers: &[Running]) -> anyhow::Result<Vec<Row<Peer>>> {
     let mut rows = Vec::new();
     for load in LOADS {
-        rows.push(Row::new(operation, load, peers).await?);
+        rows.push(Row::new(operation, load, peers.iter().map(Running::runner)).await?);
     }
     for round in 0..plan.rounds {
         eprintln!("{} round {} of {}", operation.name(), round + 1, plan.rounds);

@@ -16,6 +16,7 @@ mod database;
 mod entities;
 mod error;
 mod event_log;
+mod given;
 mod instance;
 mod jobs;
 mod journal;

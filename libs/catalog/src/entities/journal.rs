@@ -1,11 +1,12 @@
 //! Table `journal`: one row a mutation.
 
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
 use super::StoredEvent;
 
 /// One mutation, from intent to settled.
-#[derive(Clone, Debug, DeriveEntityModel, PartialEq)]
+#[derive(Clone, Debug, DeriveEntityModel, PartialEq, Serialize)]
 #[sea_orm(table_name = "journal")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -30,7 +31,8 @@ pub struct Model {
 }
 
 /// How far a mutation is known to have come.
-#[derive(Clone, Copy, Debug, DeriveActiveEnum, EnumIter, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, DeriveActiveEnum, EnumIter, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum State {
     /// Its instance is at it.

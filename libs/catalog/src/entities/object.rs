@@ -1,11 +1,12 @@
 //! Table `objects`: one row a key, also of deleted ones, since their sequencers go on.
 
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
 use super::Replicas;
 
 /// What is known of one key.
-#[derive(Clone, Debug, DeriveEntityModel, PartialEq)]
+#[derive(Clone, Debug, DeriveEntityModel, PartialEq, Serialize)]
 #[sea_orm(table_name = "objects")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -7,10 +7,9 @@
 use std::collections::HashSet;
 
 use relais_model::{Event, Sequencer};
-use sea_orm::sea_query::{Expr, OnConflict, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, Iterable, QueryFilter, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -18,6 +17,7 @@ use super::Announcement;
 use super::apply::{self, Key};
 use crate::database::{Database, Exclusive, date};
 use crate::entities::{StoredEvent, cursor, journal};
+use crate::given::Given;
 
 /// Writes applied rows, with their events, to the end of the log.
 pub(super) async fn append(
@@ -44,11 +44,8 @@ pub(super) async fn append(
         Column::Position,
     ];
     // Intents are there and locked, so for them this is an update of many rows with different values.
-    let replace = OnConflict::column(Column::Id).update_columns(changed).to_owned();
-    Entity::insert_many(rows.into_iter().map(IntoActiveModel::into_active_model))
-        .on_conflict(replace)
-        .exec_without_returning(transaction)
-        .await?;
+    let rows = Given::new(transaction.get_database_backend(), Column::iter(), &rows)?;
+    transaction.execute_raw(rows.insert::<Entity>(&[Column::Id], &changed)).await?;
     Ok(())
 }
 

@@ -6,20 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use relais_model::{BucketName, Event, ObjectKey, ReplicaState, Sequencer};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, Iterable};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Applied, Intent};
 use crate::database::date;
 use crate::entities::{Replicas, StoredEvent, journal, object};
+use crate::given::Given;
 use crate::objects;
 
 /// Bucket and key as the tables have them.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub(super) struct Key {
     pub(super) bucket: String,
     pub(super) key: String,
@@ -31,6 +29,28 @@ impl Key {
     }
 }
 
+/// Some intents, locked in the order of their ids, and whether others of the same key are open or in doubt. One that opens
+/// after this looks and before this transaction ends is not seen; it will see at its own end that the key has moved.
+const INTENTS: &str = "SELECT journal.*, EXISTS (SELECT 1 FROM journal AS other \
+    WHERE other.bucket = journal.bucket AND other.key = journal.key AND other.sequencer IS NULL \
+    AND other.id <> journal.id) AS others_open \
+    FROM {given} CROSS JOIN journal WHERE journal.id = given.id ORDER BY journal.id";
+
+/// The objects of some keys, locked in their order.
+const OBJECTS: &str = "SELECT objects.* FROM {given} CROSS JOIN objects \
+    WHERE objects.bucket = given.bucket AND objects.key = given.key ORDER BY objects.bucket, objects.key";
+
+/// The sequencers of some keys.
+const SEQUENCERS: &str = "SELECT objects.bucket, objects.key, objects.sequencer FROM {given} CROSS JOIN objects \
+    WHERE objects.bucket = given.bucket AND objects.key = given.key";
+
+/// An intent that is to be applied.
+#[derive(Debug)]
+struct Found {
+    row: journal::Model,
+    others_open: bool,
+}
+
 /// What the decisions need and change.
 #[derive(Debug)]
 struct Board {
@@ -38,8 +58,6 @@ struct Board {
     objects: BTreeMap<Key, object::Model>,
     /// Keys that had no row before.
     new: BTreeSet<Key>,
-    /// Intents that are open or in doubt, those of this batch among them.
-    open: HashMap<Key, Vec<Uuid>>,
 }
 
 /// What a batch has come to.
@@ -62,20 +80,21 @@ pub(super) async fn apply(
         return Ok(Outcome { events, rows });
     }
     let mut intents = HashMap::with_capacity(wanted.len());
-    for row in find_intents(transaction, &wanted).await? {
-        match row.event {
-            Some(StoredEvent(event)) => drop(events.insert(row.id, event)),
-            None => drop(intents.insert(row.id, row)),
+    for mut found in find_intents(transaction, &wanted).await? {
+        match found.row.event.take() {
+            Some(StoredEvent(event)) => drop(events.insert(found.row.id, event)),
+            None => drop(intents.insert(found.row.id, found)),
         }
     }
     if intents.is_empty() {
         return Ok(Outcome { events, rows });
     }
-    let keys = intents.values().map(|row| Key { bucket: row.bucket.clone(), key: row.key.clone() }).collect();
+    let key = |found: &Found| Key { bucket: found.row.bucket.clone(), key: found.row.key.clone() };
+    let keys = intents.values().map(key).collect();
     let mut board = Board::load(transaction, now, keys).await?;
     for (id, applied) in wanted {
-        if let Some(row) = intents.remove(&id) {
-            let (row, event) = board.apply(row, applied)?;
+        if let Some(found) = intents.remove(&id) {
+            let (row, event) = board.apply(found, applied)?;
             rows.push(row);
             events.insert(id, event);
         }
@@ -89,55 +108,42 @@ pub(super) async fn sequencers<'a>(
     transaction: &DatabaseTransaction,
     keys: impl Iterator<Item = &'a Key>,
 ) -> Result<HashMap<Key, i64>, DbErr> {
-    use object::Column;
-    let keys = keys.cloned().collect();
-    let rows: Vec<(String, String, i64)> = object::Entity::find()
-        .select_only()
-        .columns([Column::Bucket, Column::Key, Column::Sequencer])
-        .filter(among(&keys, Column::Bucket, Column::Key))
-        .into_tuple()
-        .all(transaction)
-        .await?;
-    Ok(rows.into_iter().map(|(bucket, key, sequencer)| (Key { bucket, key }, sequencer)).collect())
+    #[derive(FromQueryResult)]
+    struct Known {
+        bucket: String,
+        key: String,
+        sequencer: i64,
+    }
+    let keys: Vec<&Key> = keys.collect();
+    let keys =
+        Given::new(transaction.get_database_backend(), [object::Column::Bucket, object::Column::Key], &keys)?;
+    let rows = Known::find_by_statement(keys.look(SEQUENCERS)).all(transaction).await?;
+    Ok(rows.into_iter().map(|Known { bucket, key, sequencer }| (Key { bucket, key }, sequencer)).collect())
 }
 
 impl Board {
     async fn load(transaction: &DatabaseTransaction, now: i64, keys: BTreeSet<Key>) -> Result<Self, DbErr> {
-        let rows = object::Entity::find()
-            .filter(among(&keys, object::Column::Bucket, object::Column::Key))
-            .order_by_asc(object::Column::Bucket)
-            .order_by_asc(object::Column::Key)
-            .lock_exclusive()
+        let backend = transaction.get_database_backend();
+        let wanted: Vec<&Key> = keys.iter().collect();
+        let wanted = Given::new(backend, [object::Column::Bucket, object::Column::Key], &wanted)?;
+        let found = object::Entity::find().from_raw_sql(wanted.select(OBJECTS, "objects"));
+        let objects: BTreeMap<_, _> = found
             .all(transaction)
-            .await?;
-        let objects: BTreeMap<_, _> = rows
+            .await?
             .into_iter()
             .map(|row| (Key { bucket: row.bucket.clone(), key: row.key.clone() }, row))
-            .filter(|(key, _)| keys.contains(key))
             .collect();
-        let unapplied: Vec<(Uuid, String, String)> = journal::Entity::find()
-            .select_only()
-            .columns([journal::Column::Id, journal::Column::Bucket, journal::Column::Key])
-            .filter(among(&keys, journal::Column::Bucket, journal::Column::Key))
-            .filter(journal::Column::Sequencer.is_null())
-            .into_tuple()
-            .all(transaction)
-            .await?;
-        let mut open: HashMap<Key, Vec<Uuid>> = HashMap::new();
-        for (id, bucket, key) in unapplied {
-            open.entry(Key { bucket, key }).or_default().push(id);
-        }
         let new = keys.into_iter().filter(|key| !objects.contains_key(key)).collect();
-        Ok(Self { now, objects, new, open })
+        Ok(Self { now, objects, new })
     }
 
-    fn apply(&mut self, row: journal::Model, applied: &Applied) -> Result<(journal::Model, Event), DbErr> {
+    fn apply(&mut self, intent: Found, applied: &Applied) -> Result<(journal::Model, Event), DbErr> {
+        let Found { row, others_open } = intent;
         let key = Key { bucket: row.bucket.clone(), key: row.key.clone() };
         let before = self.objects.get(&key);
         let last = before.map_or(0, |object| object.sequencer);
         let sequencer = self.now.max(last + 1);
 
-        let others_open = self.open.get(&key).is_some_and(|ids| ids.iter().any(|id| *id != row.id));
         // Somebody applied, or was found to have interfered, since this intent was opened.
         let moved = last != row.opened_sequencer;
         let replicas = replicas_after(before, applied, others_open || moved);
@@ -172,14 +178,18 @@ impl Board {
         use object::{Column, Entity};
         let (new, known): (Vec<_>, Vec<_>) =
             self.objects.into_iter().partition(|(key, _)| self.new.contains(key));
-        let expected = new.len() as u64;
-        let inserted = Entity::insert_many(new.into_iter().map(|(_, row)| row.into_active_model()))
-            .on_conflict(OnConflict::columns([Column::Bucket, Column::Key]).do_nothing().to_owned())
-            .exec_without_returning(transaction)
-            .await?;
-        if inserted != expected {
-            // Another instance created one of them since we looked: look again, its sequencer counts.
-            return Err(DbErr::RecordNotInserted);
+        let rows = |rows: Vec<(Key, object::Model)>| {
+            let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+            Given::new(transaction.get_database_backend(), Column::iter(), &rows)
+        };
+        let key = [Column::Bucket, Column::Key];
+        if !new.is_empty() {
+            let expected = new.len() as u64;
+            let inserted = transaction.execute_raw(rows(new)?.insert::<Entity>(&key, &[])).await?;
+            if inserted.rows_affected() != expected {
+                // Another instance created one of them since we looked: look again, its sequencer counts.
+                return Err(DbErr::RecordNotInserted);
+            }
         }
         let all_but_key = [
             Column::Size,
@@ -194,13 +204,10 @@ impl Board {
             Column::SettleAttempts,
             Column::UpdatedAt,
         ];
-        // These are there and locked, so this is an update of many rows with different values.
-        let replace =
-            OnConflict::columns([Column::Bucket, Column::Key]).update_columns(all_but_key).to_owned();
-        Entity::insert_many(known.into_iter().map(|(_, row)| row.into_active_model()))
-            .on_conflict(replace)
-            .exec_without_returning(transaction)
-            .await?;
+        if !known.is_empty() {
+            // These are there and locked, so this is an update of many rows with different values.
+            transaction.execute_raw(rows(known)?.insert::<Entity>(&key, &all_but_key)).await?;
+        }
         Ok(())
     }
 }
@@ -208,13 +215,19 @@ impl Board {
 async fn find_intents(
     transaction: &DatabaseTransaction,
     wanted: &[(Uuid, &Applied)],
-) -> Result<Vec<journal::Model>, DbErr> {
-    journal::Entity::find()
-        .filter(journal::Column::Id.is_in(wanted.iter().map(|(id, _)| *id)))
-        .order_by_asc(journal::Column::Id)
-        .lock_exclusive()
-        .all(transaction)
-        .await
+) -> Result<Vec<Found>, DbErr> {
+    #[derive(Serialize)]
+    struct Wanted {
+        id: Uuid,
+    }
+    let wanted: Vec<_> = wanted.iter().map(|(id, _)| Wanted { id: *id }).collect();
+    let wanted = Given::new(transaction.get_database_backend(), [journal::Column::Id], &wanted)?;
+    let rows = transaction.query_all_raw(wanted.select(INTENTS, "journal")).await?;
+    let found = rows.iter().map(|row| {
+        let others_open = row.try_get("", "others_open")?;
+        Ok(Found { row: journal::Model::from_query_result(row, "")?, others_open })
+    });
+    found.collect()
 }
 
 /// The replicas' states after a mutation that left them as `applied` says.
@@ -244,11 +257,4 @@ fn event(intent: Intent, id: Uuid, sequencer: i64, now: i64, applied: &Applied) 
         derived_from: applied.derived_from.clone(),
         requester: applied.requester.clone(),
     }
-}
-
-/// Rows whose bucket is one of the buckets and whose key is one of the keys: a few more than asked for, by an index
-/// and without a term for each pair.
-fn among<C: ColumnTrait>(keys: &BTreeSet<Key>, bucket: C, key: C) -> Condition {
-    let buckets: BTreeSet<&str> = keys.iter().map(|key| key.bucket.as_str()).collect();
-    Condition::all().add(bucket.is_in(buckets)).add(key.is_in(keys.iter().map(|key| key.key.as_str())))
 }

@@ -14,17 +14,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use relais_model::Event;
-use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::apply::{self, Key};
 use super::{Announcement, Applied, Batches, Intent, Journal, append};
 use crate::database::Database;
-use crate::entities::journal::{ActiveModel, Column, Entity, State};
+use crate::entities::journal::{Column, Entity, State};
 use crate::error::{CatalogError, Fault};
+use crate::given::Given;
 use crate::instance::Instance;
 
 /// Requests in one transaction. Keeps statements far below the 32,766 parameters of SQLite.
@@ -100,6 +101,32 @@ impl Overdue {
         words.abandoned.retain(|id| !done.abandoned.contains(id));
         words.doubted.retain(|id| !done.doubted.contains(id));
     }
+}
+
+/// An open intent's row, as far as it is written.
+#[derive(Serialize)]
+struct Opened {
+    id: Uuid,
+    bucket: String,
+    key: String,
+    kind: &'static str,
+    state: State,
+    instance: Uuid,
+    opened_sequencer: i64,
+    updated_at: i64,
+}
+
+impl Opened {
+    const COLUMNS: [Column; 8] = [
+        Column::Id,
+        Column::Bucket,
+        Column::Key,
+        Column::Kind,
+        Column::State,
+        Column::Instance,
+        Column::OpenedSequencer,
+        Column::UpdatedAt,
+    ];
 }
 
 impl Writer {
@@ -238,19 +265,21 @@ impl Writer {
             return Ok(());
         }
         let sequencers = apply::sequencers(transaction, opened.iter().map(|(_, key, _)| key)).await?;
-        let rows = opened.into_iter().map(|(id, key, intent)| ActiveModel {
-            id: Set(id),
-            opened_sequencer: Set(sequencers.get(&key).copied().unwrap_or(0)),
-            bucket: Set(key.bucket),
-            key: Set(key.key),
-            kind: Set(intent.kind.name().to_owned()),
-            state: Set(State::Open),
-            instance: Set(self.instance.id),
-            updated_at: Set(now),
-            ..Default::default()
-        });
-        let once = OnConflict::column(Column::Id).do_nothing().to_owned();
-        Entity::insert_many(rows).on_conflict(once).exec_without_returning(transaction).await?;
+        let rows: Vec<Opened> = opened
+            .into_iter()
+            .map(|(id, key, intent)| Opened {
+                id,
+                opened_sequencer: sequencers.get(&key).copied().unwrap_or(0),
+                bucket: key.bucket,
+                key: key.key,
+                kind: intent.kind.name(),
+                state: State::Open,
+                instance: self.instance.id,
+                updated_at: now,
+            })
+            .collect();
+        let rows = Given::new(transaction.get_database_backend(), Opened::COLUMNS, &rows)?;
+        transaction.execute_raw(rows.insert::<Entity>(&[Column::Id], &[])).await?;
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use crate::scratch::{
 
 crate::on_both![
     an_event_says_what_was_applied,
+    any_text_comes_back_as_it_was,
     sequencers_of_a_key_increase_also_over_a_deletion,
     applying_twice_gives_the_same_event_once,
     an_intent_that_was_abandoned_cannot_be_applied,
@@ -56,6 +57,39 @@ async fn an_event_says_what_was_applied(scratch: &Scratch) {
     let row = catalog.objects().find(&bucket(), &event.key).await.unwrap().unwrap();
     assert_eq!((row.sequencer, &row.object, &row.replicas), (event.sequencer, &Some(facts("e1")), &both()));
     assert_eq!((row.public_url, row.acl), (applied.public_url, applied.acl));
+}
+
+async fn any_text_comes_back_as_it_was(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let texts = [
+        "\"quoted\", 'too'",
+        "back\\slash\\u0041",
+        "é ü \u{1F600} \u{202E}",
+        "\u{1}\t\r\n\u{7f}",
+        "null",
+        "12",
+        "[1]",
+        "{}",
+        "$1 ?1",
+    ];
+    for text in texts {
+        let mut applied = stored(text);
+        applied.object.as_mut().unwrap().content_type = Some(text.to_owned());
+        applied.object.as_mut().unwrap().owner = text.to_owned();
+        (applied.acl, applied.public_url) = (Some(text.to_owned()), None);
+        applied.requester.principal = text.to_owned();
+        let event = write(&catalog, text, applied.clone()).await;
+        assert_eq!(logged(&catalog).await.last(), Some(&event));
+        assert_eq!((&event.object, event.requester), (&applied.object, applied.requester));
+        // Twice: the first write makes the row, the second changes it.
+        for _ in 0..2 {
+            let row = catalog.objects().find(&bucket(), &key(text)).await.unwrap().unwrap();
+            assert_eq!((&row.object, &row.acl, &row.public_url), (&applied.object, &applied.acl, &None));
+            assert_eq!(row.replicas, both());
+            write(&catalog, text, stored("e0")).await;
+            write(&catalog, text, Applied { requester: stored("").requester, ..applied.clone() }).await;
+        }
+    }
 }
 
 async fn sequencers_of_a_key_increase_also_over_a_deletion(scratch: &Scratch) {
