@@ -15,7 +15,7 @@ mod lacking;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use relais_model::{
     BucketName, DerivedFrom, Event, EventKind, ObjectFacts, ObjectKey, ReplicaState, Requester,
@@ -57,6 +57,15 @@ pub struct Intent {
 /// Names an intent; later the id of its event.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct IntentId(pub Uuid);
+
+impl IntentId {
+    /// When the intent was opened, by the clock of the instance that did.
+    pub fn opened_at(self) -> SystemTime {
+        // Ids are of version 7, so they have a time.
+        let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |timestamp| timestamp.to_unix());
+        UNIX_EPOCH + Duration::new(seconds, nanos)
+    }
+}
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq)]

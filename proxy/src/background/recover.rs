@@ -3,8 +3,11 @@
 //! The primary is asked. If it has something else than the catalog knows, that is recorded with its event; either way the
 //! key is settled, since the other replicas may or may not have taken part.
 
+use std::time::{Duration, SystemTime};
+
 use relais_catalog::{Applied, Intent, IntentId};
-use relais_model::{ObjectFacts, ReplicaState, Requester};
+use relais_model::{EventKind, ObjectFacts, ReplicaState, Requester};
+use s3s::dto::HeadObjectOutput;
 use tokio_util::sync::CancellationToken;
 
 use super::settle::head;
@@ -15,6 +18,9 @@ use crate::s3::mutation::facts;
 
 /// Intents looked at in one go.
 const BATCH: u64 = 100;
+
+/// How far the clocks of a store and of ours may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
 /// The principal of events that nobody asked for by name.
 const PRINCIPAL: &str = "relais";
@@ -52,10 +58,17 @@ async fn recover(gateway: &Gateway, id: IntentId, intent: &Intent) -> Result<(),
     let found = head(bucket.primary(), &intent.key).await?;
     let row = gateway.objects.find(&intent.bucket, &intent.key).await?;
     let (known, kept_acl) = row.map(|row| (row.object, row.acl)).unwrap_or_default();
-    let now = found.as_ref().map(|head| facts(head, known.as_ref().map_or(PRINCIPAL, |known| &known.owner)));
+    let is_same = is_same(found.as_ref(), known.as_ref());
+    // Who wrote what is new, and under which ACL, is not known here: it is nobody's but the bucket's owner's until somebody
+    // says otherwise. What it replaced may have been public.
+    let (owner, acl) = match known {
+        Some(known) if is_same => (known.owner, kept_acl),
+        _ => (gateway.rules(&bucket).await?.owner, None),
+    };
+    let now = found.as_ref().map(|head| facts(head, &owner));
     let replicas =
         bucket.places.iter().map(|place| (place.replica.to_string(), ReplicaState::Pending)).collect();
-    if is_same(now.as_ref(), known.as_ref()) {
+    if is_same && !found.as_ref().is_some_and(|head| may_be_new(id, intent.kind, head)) {
         gateway.objects.mark_unsettled(&intent.bucket, &intent.key, &replicas).await?;
         gateway.journal.abandon(id).await?;
     } else {
@@ -64,7 +77,7 @@ async fn recover(gateway: &Gateway, id: IntentId, intent: &Intent) -> Result<(),
             kind: None,
             object: now,
             version_id: None,
-            acl: kept_acl,
+            acl,
             replicas,
             derived_from: derived_from(found.and_then(|head| head.metadata).as_ref()),
             requester: Requester {
@@ -80,9 +93,27 @@ async fn recover(gateway: &Gateway, id: IntentId, intent: &Intent) -> Result<(),
     Ok(())
 }
 
-fn is_same(now: Option<&ObjectFacts>, known: Option<&ObjectFacts>) -> bool {
-    match (now, known) {
-        (Some(now), Some(known)) => (now.size, &now.etag) == (known.size, &known.etag),
-        (now, known) => now.is_none() && known.is_none(),
+/// Whether a mutation that left size and entity tag as they were may have been done: tags leave no trace that could be
+/// compared, and the same bytes can come again with other metadata. An event too many is allowed.
+fn may_be_new(id: IntentId, kind: EventKind, head: &HeadObjectOutput) -> bool {
+    match kind {
+        EventKind::PutTags | EventKind::DeleteTags => true,
+        kind if kind.creates() => {
+            let modified =
+                head.last_modified.clone().map(|at| SystemTime::from(time::OffsetDateTime::from(at)));
+            modified.is_none_or(|modified| modified + CLOCKS_DIFFER >= id.opened_at())
+        }
+        _ => false,
+    }
+}
+
+/// Whether the primary has what the catalog says.
+fn is_same(found: Option<&HeadObjectOutput>, known: Option<&ObjectFacts>) -> bool {
+    match (found, known) {
+        (Some(found), Some(known)) => {
+            let now = facts(found, &known.owner);
+            (now.size, &now.etag) == (known.size, &known.etag)
+        }
+        (found, known) => found.is_none() && known.is_none(),
     }
 }

@@ -4,8 +4,6 @@
 //! intents. When it goes on, its stores may have the write only now, on top of what others wrote meanwhile. So the primary is
 //! looked at once more, and no replica is believed to be equal to it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use relais_catalog::{Applied, CatalogError, INSTANCE_LEASE, IntentId};
 use relais_model::{Event, ReplicaState};
 use s3s::dto::ETag;
@@ -31,7 +29,7 @@ impl Mutation {
     /// An intent that is older than the lease may have been decided by others, and then it cannot be doubted any more, though
     /// a store may have the write only now. So that somebody looks, there is another one.
     pub(super) async fn doubt_again_if_late(&self, id: IntentId) {
-        if age(id) < INSTANCE_LEASE {
+        if id.opened_at().elapsed().unwrap_or_default() < INSTANCE_LEASE {
             return;
         }
         match self.open().await {
@@ -66,11 +64,4 @@ impl Mutation {
         self.doubt(id).await;
         if has_event { Ok(()) } else { Err(GatewayError::Overtaken) }
     }
-}
-
-/// How long ago an intent was opened, by this machine's clock, which also gave it its id.
-fn age(id: IntentId) -> Duration {
-    let opened = id.0.get_timestamp().map_or((0, 0), |timestamp| timestamp.to_unix());
-    let opened = UNIX_EPOCH + Duration::new(opened.0, opened.1);
-    SystemTime::now().duration_since(opened).unwrap_or_default()
 }
