@@ -6,7 +6,7 @@ use relais_catalog::{Applied, Attempt, Claimed, Intent, ObjectRow, Objects, Outc
 use relais_model::{EventKind, ObjectFacts, ReplicaState, Sequencer};
 
 use crate::scratch::{
-    Scratch, both, bucket, deleted, facts, key, one_behind, put, states, stored, texts, write,
+    Scratch, both, bucket, deleted, facts, key, one_behind, put, settled, states, stored, texts, write,
 };
 
 crate::on_both![
@@ -348,13 +348,6 @@ fn failed(pause: Duration, give_up: bool) -> Outcome {
 
 async fn record(objects: &Objects, row: &ObjectRow, outcome: Outcome) -> Verdict {
     objects.record(&[(row.clone(), outcome)]).await.unwrap()[0]
-}
-
-/// All replicas are equal to this.
-async fn settled(objects: &Objects, row: &ObjectRow, found: Option<ObjectFacts>) -> Verdict {
-    let truth = found.map_or(Truth::Absent, Truth::Present);
-    let replicas = row.replicas.keys().map(|replica| (replica.clone(), current())).collect();
-    record(objects, row, Outcome { truth, replicas, waits_for: None }).await
 }
 
 async fn find(objects: &Objects, name: &str) -> ObjectRow {

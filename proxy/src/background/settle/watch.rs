@@ -6,6 +6,7 @@ use chrono::Utc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::events;
 use crate::background::chain;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
@@ -16,6 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How often what is behind is counted, which costs the more the more is behind.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
+
+/// Keys that are told of at a time.
+const OVERDUE_MAX: u64 = 100;
 
 pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
     let mut ticks = interval(LOOK_EVERY);
@@ -42,7 +46,21 @@ async fn look(gateway: &Gateway, count: bool) -> Result<(), GatewayError> {
     if count {
         show(gateway).await?;
     }
-    Ok(())
+    tell_of_overdue(gateway).await
+}
+
+/// Every instance looks; what two of them announce is one event.
+async fn tell_of_overdue(gateway: &Gateway) -> Result<(), GatewayError> {
+    loop {
+        let overdue = gateway.objects.overdue(gateway.desk.config.threshold(), OVERDUE_MAX).await?;
+        for row in &overdue {
+            events::missed(gateway, row).await?;
+        }
+        gateway.objects.missed(&overdue).await?;
+        if (overdue.len() as u64) < OVERDUE_MAX {
+            return Ok(());
+        }
+    }
 }
 
 async fn show(gateway: &Gateway) -> Result<(), GatewayError> {
