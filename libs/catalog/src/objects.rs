@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use relais_model::{BucketName, ObjectFacts, ObjectKey, ReplicaState, Sequencer};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -291,14 +291,25 @@ async fn save(transaction: &DatabaseTransaction, rows: Vec<Model>) -> Result<(),
     Ok(())
 }
 
-/// For each bucket a condition that these keys meet, and no others.
-fn of_keys<'a>(keys: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<sea_orm::Condition> {
+/// A condition that these keys meet, and no others.
+fn among<'a>(keys: impl Iterator<Item = (&'a str, &'a str)>) -> Condition {
     let mut buckets: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (bucket, key) in keys {
         buckets.entry(bucket).or_default().push(key);
     }
     let of_bucket = |(bucket, keys): (&str, Vec<&str>)| {
-        sea_orm::Condition::all().add(Column::Bucket.eq(bucket)).add(Column::Key.is_in(keys))
+        Condition::all().add(Column::Bucket.eq(bucket)).add(Column::Key.is_in(keys))
     };
-    buckets.into_iter().map(of_bucket).collect()
+    buckets.into_iter().map(of_bucket).fold(Condition::any(), Condition::add)
+}
+
+/// Locks rows in the order in which all lock them, so that no two wait for each other.
+async fn lock_in_order(transaction: &DatabaseTransaction, which: Condition) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(which)
+        .order_by_asc(Column::Bucket)
+        .order_by_asc(Column::Key)
+        .lock_exclusive()
+        .all(transaction)
+        .await
 }

@@ -33,5 +33,7 @@ pub(crate) use report::key;
 pub use report::{Repair, SettleKeyError};
 
 pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
+    // Before anything is copied to a store that is paused.
+    watch::heed_pauses(&gateway).await;
     tokio::join!(queue::run(gateway.clone(), stop.clone()), watch::run(gateway, stop));
 }

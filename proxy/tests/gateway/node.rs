@@ -110,6 +110,11 @@ impl Node {
         &self.switches.iter().find(|(known, _)| *known == name).unwrap().1
     }
 
+    /// Where a store has its files.
+    pub(crate) fn path(&self, store: &str) -> PathBuf {
+        self.folder.path().join(store)
+    }
+
     /// What a store really holds, read from its files.
     pub(crate) fn bytes(&self, store: &str, key: &str) -> Option<String> {
         std::fs::read_to_string(self.folder.path().join(store).join(BUCKET).join(key)).ok()

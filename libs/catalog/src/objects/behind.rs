@@ -8,7 +8,7 @@ use relais_model::{BucketName, ObjectKey, Replica, ReplicaState, StoreName};
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{ObjectRow, Objects, of_keys};
+use super::{ObjectRow, Objects, among};
 use crate::database::{date, micros};
 use crate::entities::object::{Column, Entity};
 use crate::error::CatalogError;
@@ -105,16 +105,22 @@ impl Objects {
 
     /// Writes down that it was told that these keys are behind for too long. Those that have caught up are left alone.
     pub async fn missed(&self, rows: &[ObjectRow]) -> Result<(), CatalogError> {
-        let keys = rows.iter().map(|row| (row.bucket.as_str(), row.key.as_str()));
-        for of_keys in of_keys(keys) {
-            let told = Entity::update_many()
-                .col_expr(Column::MissedAt, Expr::value(self.database.now()))
-                .filter(of_keys)
-                .filter(Column::SettleAfter.is_not_null())
-                .exec(self.database.write())
-                .await;
-            told.map_err(|error| self.database.explain(error))?;
+        if rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.set_missed(rows).await.map_err(|error| self.database.explain(error))
+    }
+
+    async fn set_missed(&self, rows: &[ObjectRow]) -> Result<(), DbErr> {
+        let these = || among(rows.iter().map(|row| (row.bucket.as_str(), row.key.as_str())));
+        let transaction = self.database.begin().await?;
+        super::lock_in_order(&transaction, these()).await?;
+        Entity::update_many()
+            .col_expr(Column::MissedAt, Expr::value(self.database.now()))
+            .filter(these())
+            .filter(Column::SettleAfter.is_not_null())
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await
     }
 }

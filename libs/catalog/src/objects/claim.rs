@@ -96,23 +96,29 @@ impl Objects {
     /// Makes claims last for another lease from now on. One that was lost stays lost.
     pub async fn renew(&self, claims: &[Uuid], lease: Duration) -> Result<(), CatalogError> {
         let until = self.database.now() + micros(lease);
-        let renewed = Entity::update_many()
-            .col_expr(Column::SettleAfter, Expr::value(until))
-            .filter(Column::Claim.is_in(claims.iter().copied()))
-            .exec(self.database.write())
-            .await;
-        renewed.map(drop).map_err(|error| self.database.explain(error))
+        self.move_claims(claims, until, false).await.map_err(|error| self.database.explain(error))
     }
 
     /// Gives claims back: others may have the keys at once.
     pub async fn release(&self, claims: &[Uuid]) -> Result<(), CatalogError> {
-        let released = Entity::update_many()
-            .col_expr(Column::SettleAfter, Expr::value(self.database.now()))
-            .col_expr(Column::Claim, Expr::value(None::<Uuid>))
-            .filter(Column::Claim.is_in(claims.iter().copied()))
-            .exec(self.database.write())
-            .await;
-        released.map(drop).map_err(|error| self.database.explain(error))
+        let now = self.database.now();
+        self.move_claims(claims, now, true).await.map_err(|error| self.database.explain(error))
+    }
+
+    async fn move_claims(&self, claims: &[Uuid], until: i64, release: bool) -> Result<(), DbErr> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let ours = || Condition::all().add(Column::Claim.is_in(claims.iter().copied()));
+        let transaction = self.database.begin().await?;
+        super::lock_in_order(&transaction, ours()).await?;
+        let mut moved =
+            Entity::update_many().col_expr(Column::SettleAfter, Expr::value(until)).filter(ours());
+        if release {
+            moved = moved.col_expr(Column::Claim, Expr::value(None::<Uuid>));
+        }
+        moved.exec(&transaction).await?;
+        transaction.commit().await
     }
 
     /// Each set of stores that some key waits for, as names with commas between.
@@ -172,7 +178,7 @@ impl Objects {
     }
 }
 
-/// Sets the claim of rows that are locked: one statement for each bucket.
+/// Sets the claim of rows that are locked, by one statement.
 async fn take(
     transaction: &DatabaseTransaction,
     rows: &mut [Model],
@@ -183,13 +189,14 @@ async fn take(
         row.claim = Some(claim);
         row.settle_after = Some(until);
     }
-    for of_keys in super::of_keys(rows.iter().map(|row| (row.bucket.as_str(), row.key.as_str()))) {
-        Entity::update_many()
-            .col_expr(Column::SettleAfter, Expr::value(until))
-            .col_expr(Column::Claim, Expr::value(claim))
-            .filter(of_keys)
-            .exec(transaction)
-            .await?;
+    if rows.is_empty() {
+        return Ok(());
     }
+    Entity::update_many()
+        .col_expr(Column::SettleAfter, Expr::value(until))
+        .col_expr(Column::Claim, Expr::value(claim))
+        .filter(super::among(rows.iter().map(|row| (row.bucket.as_str(), row.key.as_str()))))
+        .exec(transaction)
+        .await?;
     Ok(())
 }

@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use relais_model::{ReplicaState, Sequencer};
 use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
 
 use super::progress::{Attempt, Outcome, Truth, Verdict};
-use super::{ObjectRow, Objects, is_unsettled, of_keys, row, save};
+use super::{ObjectRow, Objects, among, is_unsettled, lock_in_order, row, save};
 use crate::database::micros;
-use crate::entities::object::{Column, Entity, Model};
+use crate::entities::object::Model;
 use crate::entities::{Replicas, journal};
 use crate::error::CatalogError;
 
@@ -68,18 +66,9 @@ async fn lock(
     transaction: &DatabaseTransaction,
     attempts: &[(ObjectRow, Outcome)],
 ) -> Result<BTreeMap<(String, String), Model>, DbErr> {
-    let mut rows = BTreeMap::new();
     let keys = attempts.iter().map(|(row, _)| (row.bucket.as_str(), row.key.as_str()));
-    for of_keys in of_keys(keys) {
-        let locked = Entity::find()
-            .filter(of_keys)
-            .order_by_asc(Column::Key)
-            .lock_exclusive()
-            .all(transaction)
-            .await?;
-        rows.extend(locked.into_iter().map(|row| ((row.bucket.clone(), row.key.clone()), row)));
-    }
-    Ok(rows)
+    let rows = lock_in_order(transaction, among(keys)).await?;
+    Ok(rows.into_iter().map(|row| ((row.bucket.clone(), row.key.clone()), row)).collect())
 }
 
 /// The key is still as it was looked at.

@@ -34,7 +34,9 @@ const RETRY_LONGEST: Duration = Duration::from_secs(300);
 pub(super) enum Which {
     /// Those that are behind, if they are due.
     Due,
-    /// All: somebody has just written to them, or wants to know.
+    /// These, and those that are not behind: somebody has just written to them.
+    Fresh,
+    /// All: somebody wants to know.
     All,
 }
 
@@ -109,7 +111,7 @@ impl<'a> Try<'a> {
             Attempt::Current { written: None, twin }
         } else if self.gateway.desk.is_out(&place.store) {
             Attempt::Waits
-        } else if self.which == Which::Due && !self.gateway.objects.is_due(self.row, &replica) {
+        } else if self.which != Which::All && is_behind && !self.gateway.objects.is_due(self.row, &replica) {
             Attempt::NotYet
         } else {
             return None;
@@ -122,7 +124,7 @@ impl<'a> Try<'a> {
     /// The primary's object, and the same once more, open, where it is small.
     async fn look(&self, primary: &Side<'_>) -> S3Result<(Result<Shown, Option<String>>, Option<Shown>)> {
         let is_small = self.row.object.as_ref().is_some_and(|object| object.size <= OPENED_BYTES_MAX);
-        let open = is_small && self.doing == Doing::Settle;
+        let open = is_small && self.which == Which::Due;
         let found = if open { primary.open().await } else { primary.look().await };
         match found {
             Ok(Found::Object(mut shown)) => {

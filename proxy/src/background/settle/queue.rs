@@ -8,8 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use relais_catalog::{Attempt, ObjectRow, Outcome, Truth};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::sync::watch;
+use tokio::task::{self, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -41,13 +42,16 @@ struct Queue {
     /// Claimed, not begun.
     waiting: VecDeque<ObjectRow>,
     running: JoinSet<Finished>,
+    /// The claim under which each of them runs.
+    tasks: HashMap<task::Id, Uuid>,
     /// Done, not written down.
     finished: Vec<(ObjectRow, Outcome)>,
     /// Claims, and how many keys of each are not done.
     claims: HashMap<Uuid, usize>,
     /// Ends all that runs.
     cut: CancellationToken,
-    renewed: Instant,
+    /// When the claims were renewed; what runs ends by itself when they are over.
+    renewed: watch::Sender<Instant>,
     /// Whether a claim is worth trying: something may be due.
     may_claim: bool,
 }
@@ -57,10 +61,11 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
         gateway: gateway.clone(),
         waiting: VecDeque::new(),
         running: JoinSet::new(),
+        tasks: HashMap::new(),
         finished: Vec::new(),
         claims: HashMap::new(),
         cut: CancellationToken::new(),
-        renewed: Instant::now(),
+        renewed: watch::Sender::new(Instant::now()),
         may_claim: true,
     };
     let mut look_again = interval(LOOK_AGAIN);
@@ -77,7 +82,7 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
             () = stop.cancelled() => break,
             () = gateway.settled_soon.notified() => queue.may_claim = true,
             _ = look_again.tick() => queue.may_claim = true,
-            Some(finished) = queue.running.join_next() => queue.take_in(finished),
+            Some(finished) = queue.running.join_next_with_id() => queue.take_in(finished),
         }
     }
     queue.end().await;
@@ -86,7 +91,7 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
 impl Queue {
     /// Writes down what is done, renews, claims, and begins what there is room for.
     async fn turn(&mut self) -> Result<(), GatewayError> {
-        while let Some(finished) = self.running.try_join_next() {
+        while let Some(finished) = self.running.try_join_next_with_id() {
             self.take_in(finished);
         }
         self.write_down().await?;
@@ -95,24 +100,33 @@ impl Queue {
         while self.running.len() < self.gateway.desk.capacity()
             && let Some(row) = self.waiting.pop_front()
         {
-            let (gateway, cut) = (self.gateway.clone(), self.cut.clone());
-            self.running.spawn(async move {
+            let (gateway, cut, renewed) = (self.gateway.clone(), self.cut.clone(), self.renewed.subscribe());
+            let claim = row.claim.unwrap_or_default();
+            let task = self.running.spawn(async move {
                 let outcome = tokio::select! {
                     outcome = settle(&gateway, &row) => Some(outcome),
                     () = cut.cancelled() => None,
+                    () = over(renewed) => None,
                 };
                 (row, outcome)
             });
+            self.tasks.insert(task.id(), claim);
         }
         Ok(())
     }
 
-    fn take_in(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
+    fn take_in(&mut self, finished: Result<(task::Id, Finished), task::JoinError>) {
+        let (id, finished) = match finished {
+            Ok((id, (row, outcome))) => (id, outcome.map(|outcome| (row, outcome))),
+            Err(error) => {
+                tracing::error!(%error, "a settler failed; its key is looked at when the claim is over");
+                (error.id(), None)
+            }
+        };
+        let claim = self.tasks.remove(&id);
         match finished {
-            Ok((row, Some(outcome))) => self.finished.push((row, outcome)),
-            Ok((row, None)) => self.done(&row),
-            // Its claim is renewed as long as this instance lives, so somebody has to know.
-            Err(error) => tracing::error!(%error, "a settler failed; its key is looked at after a restart"),
+            Some(finished) => self.finished.push(finished),
+            None => self.done(claim),
         }
     }
 
@@ -122,7 +136,7 @@ impl Queue {
             return Ok(());
         }
         for (row, _) in &finished {
-            self.done(row);
+            self.done(row.claim);
         }
         // What cannot be written down is tried again when the claim is over, and found equal.
         events::announce(&self.gateway, &finished).await?;
@@ -130,8 +144,8 @@ impl Queue {
         Ok(())
     }
 
-    fn done(&mut self, row: &ObjectRow) {
-        let Some(claim) = row.claim else { return };
+    fn done(&mut self, claim: Option<Uuid>) {
+        let Some(claim) = claim else { return };
         if let Some(left) = self.claims.get_mut(&claim) {
             *left -= 1;
             if *left == 0 {
@@ -141,25 +155,24 @@ impl Queue {
     }
 
     async fn renew(&mut self) -> Result<(), GatewayError> {
+        let begun = Instant::now();
+        let age = self.renewed.borrow().elapsed();
         if self.claims.is_empty() {
-            self.renewed = Instant::now();
+            self.renewed.send_replace(begun);
         }
-        if self.renewed.elapsed() < RENEW_EVERY {
+        if self.claims.is_empty() || age < RENEW_EVERY {
+            return Ok(());
+        }
+        if age >= LEASE {
+            tracing::warn!("claims were not renewed in time: what is being settled is given up");
+            self.waiting.clear();
+            self.claims.clear();
             return Ok(());
         }
         let claims: Vec<_> = self.claims.keys().copied().collect();
-        let begun = Instant::now();
-        let renewed = self.gateway.objects.renew(&claims, LEASE).await;
-        if renewed.is_ok() {
-            self.renewed = begun;
-        } else if self.renewed.elapsed() + RENEW_EVERY > LEASE {
-            tracing::warn!("claims cannot be renewed: what is being settled is given up");
-            self.cut.cancel();
-            self.cut = CancellationToken::new();
-            self.waiting.clear();
-            self.claims.clear();
-        }
-        Ok(renewed?)
+        self.gateway.objects.renew(&claims, LEASE).await?;
+        self.renewed.send_replace(begun);
+        Ok(())
     }
 
     /// Claims more before the last ones are begun, as long as there are some.
@@ -167,9 +180,6 @@ impl Queue {
         let low = self.gateway.desk.capacity().min(CLAIM_MAX / 2);
         if !self.may_claim || self.waiting.len() >= low {
             return Ok(());
-        }
-        if self.claims.is_empty() {
-            self.renewed = Instant::now();
         }
         let objects = self.gateway.objects.clone();
         let mut room = CLAIM_MAX - self.waiting.len();
@@ -204,13 +214,13 @@ impl Queue {
     async fn end(mut self) {
         self.waiting.clear();
         let nearly = async {
-            while let Some(finished) = self.running.join_next().await {
+            while let Some(finished) = self.running.join_next_with_id().await {
                 self.take_in(finished);
             }
         };
         if tokio::time::timeout(STOP_GRACE, nearly).await.is_err() {
             self.cut.cancel();
-            while let Some(finished) = self.running.join_next().await {
+            while let Some(finished) = self.running.join_next_with_id().await {
                 self.take_in(finished);
             }
         }
@@ -221,6 +231,18 @@ impl Queue {
         };
         if let Err(error) = ended.await {
             tracing::warn!(error = %chain(&error), "claims of settlers end with their lease");
+        }
+    }
+}
+
+/// Ends when claims are over that nobody renews.
+async fn over(mut renewed: watch::Receiver<Instant>) {
+    loop {
+        let end = *renewed.borrow_and_update() + LEASE;
+        tokio::select! {
+            biased;
+            () = sleep_until(end) => return,
+            Ok(()) = renewed.changed() => {}
         }
     }
 }

@@ -61,7 +61,7 @@ impl Gateway {
                     continue;
                 }
             };
-            let (done, verdict) = self.settle_row(bucket, *row).await?;
+            let (done, verdict) = self.settle_row(bucket, *row, Which::All).await?;
             if verdict != Verdict::Moved {
                 return Ok(done.differences);
             }
@@ -74,8 +74,9 @@ impl Gateway {
         &self,
         bucket: &Bucket,
         row: ObjectRow,
+        which: Which,
     ) -> Result<(Done, Verdict), relais_catalog::CatalogError> {
-        let attempt = Try { gateway: self, bucket, row: &row, which: Which::All, doing: Doing::Settle };
+        let attempt = Try { gateway: self, bucket, row: &row, which, doing: Doing::Settle };
         let mut running = std::pin::pin!(attempt.run());
         let claim: Vec<_> = row.claim.into_iter().collect();
         let done = loop {
@@ -106,13 +107,13 @@ pub(crate) async fn key(gateway: &Gateway, bucket: &Bucket, key: &ObjectKey) {
 async fn try_key(gateway: &Gateway, bucket: &Bucket, key: &ObjectKey) -> Result<(), GatewayError> {
     // Mostly nobody else is at it, and a claim would only cost a commit; whoever claims it meanwhile is noticed at the end.
     let Some(row) = gateway.objects.find(&bucket.name, key).await? else { return Ok(()) };
-    if row.claim.is_none() && gateway.settle_row(bucket, row).await?.1 != Verdict::Moved {
+    if row.claim.is_none() && gateway.settle_row(bucket, row, Which::Fresh).await?.1 != Verdict::Moved {
         return Ok(());
     }
     for _ in 0..ROUNDS {
         match gateway.objects.claim_key(&bucket.name, key, LEASE).await? {
             Claimed::Ours(row) => {
-                let (_, verdict) = gateway.settle_row(bucket, *row).await?;
+                let (_, verdict) = gateway.settle_row(bucket, *row, Which::Fresh).await?;
                 if verdict != Verdict::Moved {
                     return Ok(());
                 }

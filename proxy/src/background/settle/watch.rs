@@ -40,9 +40,16 @@ pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
     }
 }
 
+/// Reads which stores are paused. If that fails, those are that were before.
+pub(super) async fn heed_pauses(gateway: &Gateway) {
+    match gateway.settling.paused().await {
+        Ok(paused) => gateway.desk.set_paused(paused.into_keys().collect()),
+        Err(error) => tracing::warn!(error = %chain(&error), "it is not known which stores are paused"),
+    }
+}
+
 async fn look(gateway: &Gateway, count: bool) -> Result<(), GatewayError> {
-    let paused = gateway.settling.paused().await?;
-    gateway.desk.set_paused(paused.into_keys().collect());
+    heed_pauses(gateway).await;
     if count {
         show(gateway).await?;
     }
