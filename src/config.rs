@@ -47,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) access: relais_proxy::AccessConfig,
     pub(crate) api: relais_proxy::api::Config,
     pub(crate) accounts: relais_proxy::api::AccountsConfig,
+    pub(crate) settle: relais_proxy::SettleConfig,
     pub(crate) database: relais_catalog::Config,
     pub(crate) journal: relais_proxy::JournalConfig,
     pub(crate) events: relais_events::Config,

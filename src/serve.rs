@@ -208,6 +208,7 @@ pub(crate) fn new_gateway(
         journal: config.journal,
         buckets: &config.buckets,
         access: &config.access,
+        settle: &config.settle,
         stores,
         catalog,
         keyring: &keys.keyring,

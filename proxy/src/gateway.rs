@@ -8,8 +8,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use relais_catalog::{
-    AccessKeys, Buckets, Catalog, CatalogError, EventLog, Journal, KeyLocks, Objects, Revocations, Uploads,
-    Users, Versions,
+    AccessKeys, Buckets, Catalog, CatalogError, EventLog, Journal, KeyLocks, Objects, Revocations, Settling,
+    Uploads, Users, Versions,
 };
 use relais_events::Publisher;
 use relais_model::{BucketName, Identity, ObjectKey, Requester};
@@ -28,6 +28,7 @@ use crate::access::revoked::Revoked;
 use crate::access::roles::{RoleError, Roles};
 use crate::access::temporary::TemporaryKeys;
 use crate::audit::Audit;
+use crate::background::settle::{Desk, SettleConfig};
 use crate::background::{self, backlog::Backlog};
 use crate::config::{BucketConfig, Config, JournalConfig};
 use crate::error::GatewayError;
@@ -47,6 +48,8 @@ pub struct Parts<'a> {
     pub journal: JournalConfig,
     /// The `[access]` section.
     pub access: &'a AccessConfig,
+    /// The `[settle]` section.
+    pub settle: &'a SettleConfig,
     /// Every store.
     pub stores: &'a Stores,
     /// The database.
@@ -86,6 +89,9 @@ pub struct Shared {
     pub(crate) log: EventLog,
     pub(crate) backlog: Backlog,
     pub(crate) objects: Objects,
+    pub(crate) settling: Settling,
+    /// The bounds of settling.
+    pub(crate) desk: Desk,
     pub(crate) buckets: Buckets,
     pub(crate) uploads: Uploads,
     pub(crate) versions: Versions,
@@ -142,6 +148,8 @@ impl Gateway {
             log: parts.catalog.event_log(),
             backlog: Backlog::new(parts.journal),
             objects: parts.catalog.objects(),
+            settling: parts.catalog.settling(),
+            desk: Desk::new(parts.settle, parts.stores),
             buckets: parts.catalog.buckets(),
             uploads: parts.catalog.uploads(),
             versions: parts.catalog.versions(),

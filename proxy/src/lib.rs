@@ -42,6 +42,7 @@ pub use access::issuers::{IssuerError, mint_token};
 pub use access::roles::RoleError;
 pub use access::simulate::{SimulateError, Simulated, SimulatedCaller, Simulation, simulate};
 pub use access::temporary::token_pair;
+pub use background::settle::{Cause, KeyDifference, Repair, SettleConfig, SettleKeyError};
 pub use config::{
     BucketConfig, ClientAuth, Config, CorsRule, JournalConfig, RateConfig, RatesConfig, WhenFull,
 };

@@ -29,8 +29,14 @@ pub(crate) const JOURNAL_REQUESTS: &str = "relais_journal_requests_total";
 /// Transactions that this took: requests divided by them is the size of a group commit.
 pub(crate) const JOURNAL_BATCHES: &str = "relais_journal_batches_total";
 
-/// Replicas that were made equal to the primary after the write, by replica.
+/// Replicas that were made equal to the primary after the write, by replica and by cause: missing, different, deleted, tags, acl.
 pub(crate) const REPLICAS_SETTLED: &str = "relais_replicas_settled_total";
+
+/// Keys that are not known to be equal on a store, by store. Every instance counts the whole catalog.
+pub(crate) const UNSETTLED: &str = "relais_unsettled";
+
+/// Seconds for which the one of them is behind that is so for longest, by store; 0 where none is.
+pub(crate) const UNSETTLED_OLDEST_SECONDS: &str = "relais_unsettled_oldest_seconds";
 
 /// Entries of the audit log that were not written.
 pub(crate) const AUDIT_LOST: &str = "relais_audit_lost_total";

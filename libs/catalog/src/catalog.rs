@@ -20,6 +20,7 @@ use crate::key_locks::KeyLocks;
 use crate::migrations::{Migrations, TABLES};
 use crate::objects::Objects;
 use crate::revocations::Revocations;
+use crate::settling::Settling;
 use crate::uploads::Uploads;
 use crate::users::Users;
 use crate::versions::Versions;
@@ -97,6 +98,11 @@ impl Catalog {
     /// What is known of each key.
     pub fn objects(&self) -> Objects {
         Objects::new(self.database.clone())
+    }
+
+    /// Which stores nothing is settled to.
+    pub fn settling(&self) -> Settling {
+        Settling::new(self.database.clone())
     }
 
     /// What clients made and set.

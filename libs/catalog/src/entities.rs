@@ -15,6 +15,7 @@ pub(crate) mod key_lock;
 pub(crate) mod lease;
 pub(crate) mod mark;
 pub(crate) mod object;
+pub(crate) mod pause;
 pub(crate) mod revocation;
 pub(crate) mod upload;
 pub(crate) mod user;
@@ -26,6 +27,8 @@ use relais_model::{Event, ReplicaState};
 use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
 
+use crate::objects::Progress;
+
 /// An event as the journal keeps it.
 #[derive(Clone, Debug, Deserialize, FromJsonQueryResult, PartialEq, Serialize)]
 #[serde(transparent)]
@@ -35,6 +38,11 @@ pub struct StoredEvent(pub Event);
 #[derive(Clone, Debug, Deserialize, Eq, FromJsonQueryResult, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Replicas(pub BTreeMap<String, ReplicaState>);
+
+/// Replica, as text, to how its attempts went.
+#[derive(Clone, Debug, Default, Deserialize, Eq, FromJsonQueryResult, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Progresses(pub BTreeMap<String, Progress>);
 
 /// Text to text.
 #[derive(Clone, Debug, Default, Deserialize, Eq, FromJsonQueryResult, PartialEq, Serialize)]

@@ -24,6 +24,7 @@ mod key_locks;
 mod migrations;
 mod objects;
 mod revocations;
+mod settling;
 mod uploads;
 mod users;
 mod versions;
@@ -38,8 +39,11 @@ pub use instance::INSTANCE_LEASE;
 pub use jobs::{Job, JobState, Jobs, NewJob};
 pub use journal::{Announcement, Applied, Intent, IntentId, Journal};
 pub use key_locks::{KeyLock, KeyLocks};
-pub use objects::{ObjectRow, Objects};
+pub use objects::{
+    Attempt, Claimed, ObjectRow, Objects, Outcome, Progress, Truth, Twin, UnsettledStore, Verdict,
+};
 pub use revocations::{Mark, Revocation, RevocationKind, Revocations};
+pub use settling::Settling;
 pub use uploads::{Upload, UploadRow, Uploads};
 pub use users::{CreateUserError, NewUser, Spent, UserRow, Users};
 pub use versions::{KeyOfOwner, VersionRow, Versions};

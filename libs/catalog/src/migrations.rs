@@ -5,6 +5,7 @@ mod m20261120_000002_buckets_uploads_versions_key_locks;
 mod m20261120_000003_users_access_keys_revocations;
 mod m20261120_000004_objects_by_owner;
 mod m20261121_000005_one_log_of_events;
+mod m20261121_000006_settling;
 
 use async_trait::async_trait;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -22,12 +23,13 @@ impl MigratorTrait for Migrations {
             Box::new(m20261120_000003_users_access_keys_revocations::Migration),
             Box::new(m20261120_000004_objects_by_owner::Migration),
             Box::new(m20261121_000005_one_log_of_events::Migration),
+            Box::new(m20261121_000006_settling::Migration),
         ]
     }
 }
 
 /// The tables that are there after all migrations.
-pub(crate) const TABLES: [&str; 14] = [
+pub(crate) const TABLES: [&str; 15] = [
     "access_keys",
     "buckets",
     "cursors",
@@ -38,6 +40,7 @@ pub(crate) const TABLES: [&str; 14] = [
     "leases",
     "marks",
     "objects",
+    "pauses",
     "revocations",
     "uploads",
     "users",

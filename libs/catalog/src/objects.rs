@@ -1,20 +1,33 @@
 //! What is known of each key: the object, its replicas, and whether they have to be settled.
+//!
+//! Who settles a key claims it (`claim`) and writes down how that went (`record`, `progress`); what is behind, and for how long, is
+//! counted in `behind`.
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use relais_model::{BucketName, ObjectFacts, ObjectKey, ReplicaState, Sequencer};
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect,
 };
+use uuid::Uuid;
 
-use crate::database::{Database, can_be_stored, micros};
+use crate::database::{Database, can_be_stored, date};
+use crate::entities::Replicas;
 use crate::entities::object::{Column, Entity, Model};
-use crate::entities::{Replicas, journal};
 use crate::error::CatalogError;
+
+mod behind;
+mod claim;
+mod progress;
+mod record;
+
+pub use behind::UnsettledStore;
+pub use claim::Claimed;
+pub use progress::{Attempt, Outcome, Progress, Truth, Twin, Verdict};
 
 /// Keys in one statement. A page of a listing has no more, and SQLite takes 32,766 parameters.
 const KEYS_MAX: usize = 1000;
@@ -36,8 +49,16 @@ pub struct ObjectRow {
     pub sequencer: Sequencer,
     /// Replica, as text, to its state.
     pub replicas: BTreeMap<String, ReplicaState>,
-    /// How often settling failed since it last worked.
-    pub settle_attempts: i32,
+    /// Since when a replica is behind; nothing where none is.
+    pub behind_since: Option<DateTime<Utc>>,
+    /// Whether it was told that a replica is behind for too long.
+    pub is_missed: bool,
+    /// Whether replicas may have another ACL than the catalog says.
+    pub acl_behind: bool,
+    /// Replica, as text, to how its last attempts went, where there is something to say.
+    pub progress: BTreeMap<String, Progress>,
+    /// Who is settling the key, or was and has died.
+    pub claim: Option<Uuid>,
 }
 
 /// The objects. Clones are cheap.
@@ -127,80 +148,6 @@ impl Objects {
         Ok(updated.rows_affected == 1)
     }
 
-    /// Keys with a replica to be settled, longest overdue first. For the length of the lease nobody else gets them.
-    pub async fn claim_unsettled(&self, limit: u64, lease: Duration) -> Result<Vec<ObjectRow>, CatalogError> {
-        self.claim(limit, lease).await.map_err(|error| self.database.explain(error))
-    }
-
-    async fn claim(&self, limit: u64, lease: Duration) -> Result<Vec<ObjectRow>, DbErr> {
-        let now = self.database.now();
-        let transaction = self.database.begin().await?;
-        let rows = Entity::find()
-            .filter(Column::SettleAfter.lte(now))
-            .order_by_asc(Column::SettleAfter)
-            .limit(limit)
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .all(&transaction)
-            .await?;
-        for row in &rows {
-            Entity::update_many()
-                .col_expr(Column::SettleAfter, Expr::value(now + micros(lease)))
-                .filter(Column::Bucket.eq(&row.bucket))
-                .filter(Column::Key.eq(&row.key))
-                .exec(&transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        rows.into_iter().map(ObjectRow::try_from).collect()
-    }
-
-    /// Writes down that every replica now equals `facts`, and that the journal's rows up to `row` are settled. Returns
-    /// false, and has the replicas settled once more that were behind in `row`, if the key has changed since: what was
-    /// just copied may have overwritten something newer.
-    pub async fn settled(&self, row: &ObjectRow, facts: Option<ObjectFacts>) -> Result<bool, CatalogError> {
-        self.settle(row, facts).await.map_err(|error| self.database.explain(error))
-    }
-
-    async fn settle(&self, row: &ObjectRow, facts: Option<ObjectFacts>) -> Result<bool, DbErr> {
-        let now = self.database.now();
-        let transaction = self.database.begin().await?;
-        let locked = Entity::find_by_id(id(&row.bucket, &row.key)).lock_exclusive().one(&transaction).await?;
-        let Some(mut current) = locked else { return Ok(false) };
-        let unchanged = current.sequencer == row.sequencer.0.cast_signed();
-        if unchanged {
-            current.replicas.0.values_mut().for_each(|state| *state = ReplicaState::Current);
-            current = Model {
-                replicas: current.replicas,
-                public_url: current.public_url,
-                acl: current.acl,
-                sequencer: current.sequencer,
-                updated_at: now,
-                ..self::row(current.bucket, current.key, facts)
-            };
-            settle_journal(&transaction, row, now).await?;
-        } else {
-            carry_over(&Replicas(row.replicas.clone()), &mut current.replicas.0);
-            current.settle_after = is_unsettled(&current.replicas).then_some(now);
-        }
-        save(&transaction, current).await?;
-        transaction.commit().await?;
-        Ok(unchanged)
-    }
-
-    /// Puts settling off after it failed.
-    pub async fn settle_failed(&self, row: &ObjectRow, retry_after: Duration) -> Result<(), CatalogError> {
-        Entity::update_many()
-            .col_expr(Column::SettleAfter, Expr::value(self.database.now() + micros(retry_after)))
-            .col_expr(Column::SettleAttempts, Expr::col(Column::SettleAttempts).add(1))
-            .filter(Column::Bucket.eq(row.bucket.as_str()))
-            .filter(Column::Key.eq(row.key.as_str()))
-            .filter(Column::SettleAfter.is_not_null())
-            .exec(self.database.write())
-            .await
-            .map_err(|error| self.database.explain(error))?;
-        Ok(())
-    }
-
     /// Has a key settled about which nothing is certain. It counts as a change: whoever settles it at this moment has
     /// perhaps looked too early, and is told so by [`Objects::settled`]. An unknown key becomes known as deleted.
     pub async fn mark_unsettled(
@@ -225,9 +172,12 @@ impl Objects {
         carry_over(&before, &mut marked.replicas.0);
         marked.sequencer += 1;
         marked.updated_at = self.database.now();
-        marked.settle_after =
-            is_unsettled(&marked.replicas).then(|| marked.settle_after.unwrap_or(marked.updated_at));
-        save(&transaction, marked).await?;
+        let unsettled = is_unsettled(&marked.replicas);
+        let planned = marked.settle_after.filter(|_| marked.claim.is_some());
+        marked.settle_after = unsettled.then(|| planned.unwrap_or(marked.updated_at));
+        marked.behind_since = unsettled.then(|| marked.behind_since.unwrap_or(marked.updated_at));
+        marked.acl_behind = unsettled;
+        save(&transaction, vec![marked]).await?;
         transaction.commit().await
     }
 
@@ -256,7 +206,11 @@ impl TryFrom<Model> for ObjectRow {
             acl: row.acl,
             sequencer: Sequencer(row.sequencer.cast_unsigned()),
             replicas: row.replicas.0,
-            settle_attempts: row.settle_attempts,
+            behind_since: row.behind_since.map(date),
+            is_missed: row.missed_at.is_some(),
+            acl_behind: row.acl_behind,
+            progress: row.settling.unwrap_or_default().0,
+            claim: row.claim,
         })
     }
 }
@@ -283,6 +237,12 @@ pub(crate) fn row(bucket: String, key: String, object: Option<ObjectFacts>) -> M
         settle_after: None,
         settle_attempts: 0,
         updated_at: 0,
+        claim: None,
+        waits_for: None,
+        behind_since: None,
+        missed_at: None,
+        acl_behind: false,
+        settling: None,
     }
 }
 
@@ -304,8 +264,8 @@ fn id(bucket: &BucketName, key: &ObjectKey) -> (String, String) {
     (bucket.to_string(), key.to_string())
 }
 
-/// Writes a row, new or not. Where there is one, its ACL and its public url stay as they are.
-async fn save(transaction: &DatabaseTransaction, row: Model) -> Result<(), DbErr> {
+/// Writes rows, new or not. Where there is one, its ACL and its public url stay as they are.
+async fn save(transaction: &DatabaseTransaction, rows: Vec<Model>) -> Result<(), DbErr> {
     let changed = [
         Column::Size,
         Column::Etag,
@@ -316,22 +276,40 @@ async fn save(transaction: &DatabaseTransaction, row: Model) -> Result<(), DbErr
         Column::SettleAfter,
         Column::SettleAttempts,
         Column::UpdatedAt,
+        Column::Claim,
+        Column::WaitsFor,
+        Column::BehindSince,
+        Column::MissedAt,
+        Column::AclBehind,
+        Column::Settling,
     ];
     let replace = OnConflict::columns([Column::Bucket, Column::Key]).update_columns(changed).to_owned();
-    Entity::insert(row.into_active_model()).on_conflict(replace).exec_without_returning(transaction).await?;
+    Entity::insert_many(rows.into_iter().map(IntoActiveModel::into_active_model))
+        .on_conflict(replace)
+        .exec_without_returning(transaction)
+        .await?;
     Ok(())
 }
 
-async fn settle_journal(transaction: &DatabaseTransaction, row: &ObjectRow, now: i64) -> Result<(), DbErr> {
-    let of_key = Condition::all()
-        .add(journal::Column::Bucket.eq(row.bucket.as_str()))
-        .add(journal::Column::Key.eq(row.key.as_str()))
-        .add(journal::Column::Sequencer.lte(row.sequencer.0.cast_signed()))
-        .add(journal::Column::SettledAt.is_null());
-    journal::Entity::update_many()
-        .col_expr(journal::Column::SettledAt, Expr::value(now))
-        .filter(of_key)
-        .exec(transaction)
-        .await?;
-    Ok(())
+/// A condition that these keys meet, and no others.
+fn among<'a>(keys: impl Iterator<Item = (&'a str, &'a str)>) -> Condition {
+    let mut buckets: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (bucket, key) in keys {
+        buckets.entry(bucket).or_default().push(key);
+    }
+    let of_bucket = |(bucket, keys): (&str, Vec<&str>)| {
+        Condition::all().add(Column::Bucket.eq(bucket)).add(Column::Key.is_in(keys))
+    };
+    buckets.into_iter().map(of_bucket).fold(Condition::any(), Condition::add)
+}
+
+/// Locks rows in the order in which all lock them, so that no two wait for each other.
+async fn lock_in_order(transaction: &DatabaseTransaction, which: Condition) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(which)
+        .order_by_asc(Column::Bucket)
+        .order_by_asc(Column::Key)
+        .lock_exclusive()
+        .all(transaction)
+        .await
 }

@@ -64,6 +64,39 @@ impl Versions {
         written.map(drop).map_err(|error| self.database.explain(error))
     }
 
+    /// Adds the id that a version has at one more replica. Of a version that was not known only that is known then, its owner
+    /// and its ACL; of one that was, these stay.
+    pub async fn link(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version_id: &str,
+        (replica, own_id): (&str, &str),
+        (owner, acl): (Option<&str>, Option<&str>),
+    ) -> Result<(), CatalogError> {
+        let linked = async {
+            let transaction = self.database.begin().await?;
+            let found =
+                Entity::find_by_id(id(bucket, key, version_id)).lock_exclusive().one(&transaction).await?;
+            let mut row = found.unwrap_or_else(|| Model {
+                bucket: bucket.to_string(),
+                key: key.to_string(),
+                version_id: version_id.to_owned(),
+                replicas: Texts::default(),
+                acl: acl.map(str::to_owned),
+                owner: owner.map(str::to_owned),
+            });
+            row.replicas.0.insert(replica.to_owned(), own_id.to_owned());
+            let replace = OnConflict::columns([Column::Bucket, Column::Key, Column::VersionId])
+                .update_column(Column::Replicas)
+                .to_owned();
+            let insert = Entity::insert(row.into_active_model()).on_conflict(replace);
+            insert.exec_without_returning(&transaction).await?;
+            transaction.commit().await
+        };
+        linked.await.map_err(|error| self.database.explain(error))
+    }
+
     /// What is known of a version.
     pub async fn find(
         &self,

@@ -110,8 +110,12 @@ impl RemoteConfig {
 
     /// What the service understands: its profile, or the one that its endpoint says, corrected by what is set.
     pub fn effective_features(&self) -> Features {
-        let profile = self.profile.unwrap_or_else(|| Profile::of_endpoint(self.endpoint.as_deref()));
-        self.features.over(profile.features())
+        self.features.over(self.effective_profile().features())
+    }
+
+    /// What kind of service it is: as set, or as its endpoint says.
+    pub fn effective_profile(&self) -> Profile {
+        self.profile.unwrap_or_else(|| Profile::of_endpoint(self.endpoint.as_deref()))
     }
 }
 

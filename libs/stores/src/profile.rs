@@ -5,6 +5,8 @@
 //! answer is the one that does no harm: what is not known to be honoured is not relied on. Nothing is asked of the
 //! service itself here; what a store really does is tried by `relais check`.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A kind of S3 service.
@@ -44,6 +46,8 @@ pub struct Features {
     pub acls: bool,
     /// Objects have tags.
     pub tagging: bool,
+    /// GET and HEAD say how many tags an object has, wherever it has some (`x-amz-tagging-count`).
+    pub tag_counts: bool,
     /// Buckets can keep versions of objects.
     pub versioning: bool,
     /// Objects can be locked: retention and legal hold.
@@ -70,6 +74,15 @@ impl Profile {
             Self::R2
         } else {
             Self::Generic
+        }
+    }
+
+    /// How long a service of this kind wants one object to be left alone between two writes. Spaces takes 5 writes of an object in
+    /// 5 minutes (<https://docs.digitalocean.com/products/spaces/details/limits/>); others name no such limit.
+    pub const fn rewrite_interval(self) -> Duration {
+        match self {
+            Self::Spaces => Duration::from_secs(60),
+            Self::Aws | Self::R2 | Self::Minio | Self::Generic => Duration::ZERO,
         }
     }
 
@@ -102,6 +115,7 @@ impl Features {
         conditional_deletes: true,
         acls: true,
         tagging: true,
+        tag_counts: true,
         versioning: true,
         object_lock: true,
         encryption_aes256: true,
@@ -122,6 +136,7 @@ impl Features {
         conditional_deletes: false,
         acls: true,
         tagging: true,
+        tag_counts: false,
         versioning: true,
         object_lock: false,
         encryption_aes256: false,
@@ -143,6 +158,7 @@ impl Features {
         conditional_deletes: false,
         acls: false,
         tagging: false,
+        tag_counts: false,
         versioning: false,
         object_lock: false,
         encryption_aes256: false,
@@ -163,6 +179,7 @@ impl Features {
         conditional_deletes: false,
         acls: false,
         tagging: true,
+        tag_counts: true,
         versioning: true,
         object_lock: true,
         encryption_aes256: true,
@@ -181,6 +198,7 @@ impl Features {
         conditional_deletes: false,
         acls: true,
         tagging: true,
+        tag_counts: false,
         versioning: true,
         object_lock: true,
         encryption_aes256: true,
@@ -198,6 +216,7 @@ impl Features {
         conditional_deletes: true,
         acls: false,
         tagging: true,
+        tag_counts: true,
         versioning: true,
         object_lock: false,
         encryption_aes256: false,
@@ -241,7 +260,7 @@ macro_rules! overrides {
 overrides! {
     checksums trailers full_object_checksums
     conditional_writes conditional_copies conditional_deletes
-    acls tagging versioning object_lock
+    acls tagging tag_counts versioning object_lock
     encryption_aes256 encryption_kms encryption_customer_keys
 }
 

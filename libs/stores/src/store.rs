@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use relais_model::{BucketName, ObjectKey, StoreName};
 use s3s::S3;
@@ -28,6 +29,8 @@ pub struct Store {
     pub region: Option<String>,
     /// What it understands, and so what may be asked of it.
     pub features: Features,
+    /// How long it wants one object to be left alone between two writes of settling.
+    pub rewrite_interval: Duration,
     /// Base of the public URLs of its objects, without a trailing slash; a folder has none.
     public_base: Option<String>,
 }
@@ -45,7 +48,11 @@ impl Store {
                 (Some(config.region.clone()), config.effective_features(), Some(public_base(config)))
             }
         };
-        Ok(Self { region, features, public_base, ..Self::over(name.clone(), s3) })
+        let rewrite_interval = match config {
+            StoreConfig::Folder(_) => Duration::ZERO,
+            StoreConfig::S3(config) => config.effective_profile().rewrite_interval(),
+        };
+        Ok(Self { region, features, rewrite_interval, public_base, ..Self::over(name.clone(), s3) })
     }
 
     /// A store over any implementation of S3: a wrapper, or one that lives in a test. It is taken to understand what a folder
@@ -53,7 +60,15 @@ impl Store {
     pub fn over(name: StoreName, s3: Arc<dyn S3>) -> Self {
         let breaker = Breaker::new(name.clone());
         let s3 = Arc::new(Guarded::new(s3, breaker.clone()));
-        Self { name, s3, breaker, region: None, features: Features::FOLDER, public_base: None }
+        Self {
+            name,
+            s3,
+            breaker,
+            region: None,
+            features: Features::FOLDER,
+            rewrite_interval: Duration::ZERO,
+            public_base: None,
+        }
     }
 
     /// Where anyone may read a public object: `{endpoint}/{bucket}/{key}`, key percent-encoded. A folder has no such place.

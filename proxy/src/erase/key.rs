@@ -145,7 +145,7 @@ impl Erasure<'_> {
             let row = self.gateway.objects.find(&bucket.name, key).await?;
             let pending = row.and_then(|row| {
                 let states = row.replicas.into_iter();
-                states.filter(|(_, state)| *state == ReplicaState::Pending).map(|(replica, _)| replica).next()
+                states.filter(|(_, state)| state.is_behind()).map(|(replica, _)| replica).next()
             });
             let Some(replica) = pending else { return Ok(true) };
             if begun.elapsed() > SETTLE_PATIENCE {

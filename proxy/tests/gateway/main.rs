@@ -3,6 +3,7 @@
 
 mod erase;
 mod node;
+mod settle;
 mod surface;
 
 use futures::StreamExt;

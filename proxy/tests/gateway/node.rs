@@ -13,6 +13,7 @@ use relais_events::{Bus, BusError, EmbeddedBus, Subscription};
 use relais_model::{ByteSize, Event, ReplicaState, Secret, WriteMode};
 use relais_proxy::{
     AccessConfig, BucketConfig, ClientAuth, Config, Gateway, Keyring, Parts, RateConfig, RatesConfig,
+    SettleConfig,
 };
 use relais_stores::{Config as StoresConfig, FolderConfig, Store, StoreConfig, Stores, request};
 use s3s::dto::{
@@ -90,6 +91,7 @@ impl Node {
             audit: &relais_proxy::audit::Audit::default(),
             config: &proxy_config(),
             access: &AccessConfig::default(),
+            settle: &settle_config(),
             buckets: &[bucket(BUCKET, write_mode), small, bucket("*", write_mode)],
             stores: &stores,
             catalog: &catalog,
@@ -106,6 +108,11 @@ impl Node {
 
     pub(crate) fn switch(&self, name: &str) -> &Switch {
         &self.switches.iter().find(|(known, _)| *known == name).unwrap().1
+    }
+
+    /// Where a store has its files.
+    pub(crate) fn path(&self, store: &str) -> PathBuf {
+        self.folder.path().join(store)
     }
 
     /// What a store really holds, read from its files.
@@ -211,6 +218,17 @@ fn proxy_config() -> Config {
         form_bytes_max: ByteSize(1 << 20),
         drain_timeout_seconds: 5,
         shutdown_delay_seconds: 0,
+    }
+}
+
+fn settle_config() -> SettleConfig {
+    SettleConfig {
+        concurrency: 8.try_into().unwrap(),
+        requests_per_second_max: None,
+        rewrite_seconds: 0,
+        threshold_seconds: 900,
+        failed_after_seconds: 86_400,
+        failed_retry_seconds: 86_400,
     }
 }
 

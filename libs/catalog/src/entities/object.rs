@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
-use super::Replicas;
+use super::{Progresses, Replicas};
 
 /// What is known of one key.
 #[derive(Clone, Debug, DeriveEntityModel, PartialEq, Serialize)]
@@ -22,10 +22,22 @@ pub struct Model {
     pub acl: Option<String>,
     pub sequencer: i64,
     pub replicas: Replicas,
-    /// When to settle; nothing where all replicas are current.
+    /// When to settle; nothing where all replicas are current. While somebody is at it: until when the claim holds.
     pub settle_after: Option<i64>,
+    /// Attempts of the replica that failed most often.
     pub settle_attempts: i32,
     pub updated_at: i64,
+    /// Whose claim it is while somebody is at it, or was and died.
+    pub claim: Option<Uuid>,
+    /// The stores, with commas between, without which nothing can be done for the key.
+    pub waits_for: Option<String>,
+    /// Since when a replica is behind.
+    pub behind_since: Option<i64>,
+    /// When it was told that this is too long.
+    pub missed_at: Option<i64>,
+    /// Whether replicas may have another ACL.
+    pub acl_behind: bool,
+    pub settling: Option<Progresses>,
 }
 
 #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use relais_model::{BucketName, Event, ObjectKey, ReplicaState, Sequencer};
+use relais_model::{BucketName, Event, EventKind, ObjectKey, ReplicaState, Sequencer};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, Iterable};
 use serde::Serialize;
 use uuid::Uuid;
@@ -148,8 +148,14 @@ impl Board {
         let moved = last != row.opened_sequencer;
         let replicas = replicas_after(before, applied, others_open || moved);
         let unsettled = objects::is_unsettled(&replicas);
-        // A settler that is at work, or waits for a store, keeps its time: two at once would race.
-        let planned = before.and_then(|object| object.settle_after);
+        // A settler that is at work keeps its time: two at once would race.
+        let planned = before.filter(|object| object.claim.is_some()).and_then(|object| object.settle_after);
+        let behind_since = before.and_then(|object| object.behind_since).unwrap_or(self.now);
+        let kind = applied.kind.or_else(|| EventKind::of_name(&row.kind));
+        let acl_behind = others_open
+            || moved
+            || kind == Some(EventKind::PutAcl)
+            || before.is_some_and(|object| object.acl_behind);
         let object = object::Model {
             sequencer,
             settle_after: unsettled.then(|| planned.unwrap_or(self.now)),
@@ -158,6 +164,8 @@ impl Board {
             public_url: applied.public_url.clone(),
             acl: applied.acl.clone(),
             updated_at: self.now,
+            behind_since: unsettled.then_some(behind_since),
+            acl_behind: unsettled && acl_behind,
             ..objects::row(key.bucket.clone(), key.key.clone(), applied.object.clone())
         };
         self.objects.insert(key, object);
@@ -203,6 +211,8 @@ impl Board {
             Column::SettleAfter,
             Column::SettleAttempts,
             Column::UpdatedAt,
+            Column::BehindSince,
+            Column::AclBehind,
         ];
         if !known.is_empty() {
             // These are there and locked, so this is an update of many rows with different values.

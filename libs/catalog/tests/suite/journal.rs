@@ -6,12 +6,13 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use relais_catalog::{Announcement, Applied, CatalogError, Config, IntentId};
+use relais_catalog::{Announcement, Applied, CatalogError, Config, IntentId, Verdict};
 use relais_model::{DerivedFrom, EventKind, ReplicaState};
 use uuid::Uuid;
 
 use crate::scratch::{
-    Scratch, both, bucket, delete, deleted, facts, key, logged, one_behind, put, states, stored, write,
+    Scratch, both, bucket, delete, deleted, facts, key, logged, one_behind, put, settled, states, stored,
+    write,
 };
 
 crate::on_both![
@@ -427,7 +428,7 @@ async fn pruning_keeps_what_is_unsettled_or_owed(scratch: &Scratch) {
     assert_eq!(log.after(0, 10).await.unwrap().len(), 2);
 
     let row = catalog.objects().find(&bucket(), &key("cat.jpg")).await.unwrap().unwrap();
-    assert!(catalog.objects().settled(&row, Some(facts("e1"))).await.unwrap());
+    assert_eq!(settled(&catalog.objects(), &row, Some(facts("e1"))).await, Verdict::Settled);
     assert_eq!(journal.prune(Duration::ZERO).await.unwrap(), 1, "the bus is owed the other");
     log.commit("bus:redis", read[2].0).await.unwrap();
     assert_eq!(journal.prune(Duration::ZERO).await.unwrap(), 1);

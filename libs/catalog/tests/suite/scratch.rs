@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use relais_catalog::{Applied, Catalog, Config, Intent};
+use relais_catalog::{
+    Applied, Attempt, Catalog, Config, Intent, ObjectRow, Objects, Outcome, Truth, Verdict,
+};
 use relais_model::{BucketName, Event, EventKind, ObjectFacts, ObjectKey, ReplicaState, Requester};
 use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
@@ -141,4 +143,13 @@ pub(crate) async fn write(catalog: &Catalog, name: &str, applied: Applied) -> Ev
 /// Everything that is in the log.
 pub(crate) async fn logged(catalog: &Catalog) -> Vec<Event> {
     catalog.event_log().after(0, 1000).await.unwrap().into_iter().map(|(_, event)| event).collect()
+}
+
+/// Writes down that all replicas of a claimed key are equal to this.
+pub(crate) async fn settled(objects: &Objects, row: &ObjectRow, found: Option<ObjectFacts>) -> Verdict {
+    let truth = found.map_or(Truth::Absent, Truth::Present);
+    let current = Attempt::Current { written: None, twin: None };
+    let replicas = row.replicas.keys().map(|replica| (replica.clone(), current.clone())).collect();
+    let outcome = Outcome { truth, replicas, waits_for: None };
+    objects.record(&[(row.clone(), outcome)]).await.unwrap()[0]
 }

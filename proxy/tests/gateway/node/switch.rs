@@ -54,6 +54,7 @@ switched! {
     delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput;
     get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
     get_object(GetObjectInput) -> GetObjectOutput;
+    get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput;
     get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
     head_bucket(HeadBucketInput) -> HeadBucketOutput;
     head_object(HeadObjectInput) -> HeadObjectOutput;
