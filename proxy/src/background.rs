@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Gateway;
 
+mod breakers;
 mod recover;
 mod relay;
 pub(crate) mod settle;
@@ -35,6 +36,7 @@ pub(crate) async fn run(gateway: Gateway, bus: Arc<dyn Bus>, stop: CancellationT
         let (gateway, stop) = (gateway.clone(), stop.clone());
         async move { gateway.watch_revocations(stop).await }
     });
+    loops.spawn(breakers::run(gateway.clone(), stop.clone()));
     loops.spawn(upkeep::run(gateway, stop));
     while loops.join_next().await.is_some() {}
 }

@@ -20,6 +20,9 @@ pub(crate) const EVENTS_PUBLISHED: &str = "relais_events_published_total";
 /// Replicas that were made equal to the primary after the write, by replica.
 pub(crate) const REPLICAS_SETTLED: &str = "relais_replicas_settled_total";
 
+/// Whether a store is taken to be out of order (1) or not (0), by store.
+pub(crate) const BREAKER_OPEN: &str = "relais_breaker_open";
+
 /// Entries of the audit log that were not written.
 pub(crate) const AUDIT_LOST: &str = "relais_audit_lost_total";
 
