@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::gateway::Gateway;
 
 pub(crate) mod backlog;
+mod breakers;
 mod recover;
 pub(crate) mod relay;
 pub(crate) mod settle;
@@ -39,6 +40,7 @@ pub(crate) async fn run(gateway: Gateway, buses: Vec<Arc<dyn Publisher>>, stop: 
         let (gateway, stop) = (gateway.clone(), stop.clone());
         async move { gateway.watch_revocations(stop).await }
     });
+    loops.spawn(breakers::run(gateway.clone(), stop.clone()));
     loops.spawn(upkeep::run(gateway, stop));
     while loops.join_next().await.is_some() {}
 }

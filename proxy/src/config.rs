@@ -144,6 +144,12 @@ pub struct BucketConfig {
     /// Keys that anyone may read: prefixes, or patterns with one `*`, as `audio/*.ogg`.
     #[serde(default)]
     pub public_read: Vec<String>,
+    /// Whether, while no replica is known to be current, another may answer a read, which then says that it may be stale.
+    #[serde(default)]
+    pub stale_reads: bool,
+    /// Whether a read that the primary is slow with is also asked of a replica that is known to be current.
+    #[serde(default)]
+    pub hedged_reads: bool,
     /// Which web pages may use the bucket.
     #[serde(default)]
     pub cors: Vec<CorsRule>,

@@ -35,6 +35,8 @@ use crate::error::GatewayError;
 use crate::keyring::Keyring;
 use crate::observe::{Connection, RequestId};
 use crate::placement::{Bucket, Placement, PlacementError};
+use crate::s3::failover::WholeReplicas;
+use crate::s3::hedge::Hedges;
 use crate::seal::Sealer;
 
 /// What a gateway is made of.
@@ -112,6 +114,10 @@ pub struct Shared {
     pub(crate) sealer: Sealer,
     /// Seals where a listing goes on.
     pub(crate) tokens: Sealer,
+    /// How long stores take to answer reads.
+    pub(crate) hedges: Hedges,
+    /// Replicas that listings may be asked of.
+    pub(crate) whole: WholeReplicas,
     pub(crate) audit: Audit,
     pub(crate) region: String,
     public_url: Option<String>,
@@ -166,6 +172,8 @@ impl Gateway {
             revoked: Revoked::default(),
             sealer: parts.keyring.sealer("multipart upload id"),
             tokens: parts.keyring.sealer("continuation token"),
+            hedges: Hedges::default(),
+            whole: WholeReplicas::default(),
             audit: parts.audit.clone(),
             region: parts.config.region.clone(),
             domains: parts.config.domains.clone(),

@@ -38,6 +38,9 @@ pub(crate) const UNSETTLED: &str = "relais_unsettled";
 /// Seconds for which the one of them is behind that is so for longest, by store; 0 where none is.
 pub(crate) const UNSETTLED_OLDEST_SECONDS: &str = "relais_unsettled_oldest_seconds";
 
+/// Whether a store is taken to be out of order (1) or not (0), by store.
+pub(crate) const BREAKER_OPEN: &str = "relais_breaker_open";
+
 /// Entries of the audit log that were not written.
 pub(crate) const AUDIT_LOST: &str = "relais_audit_lost_total";
 

@@ -157,6 +157,14 @@ impl Placement {
         self.named.values()
     }
 
+    /// Every store that a bucket is in, once.
+    pub fn stores(&self) -> Vec<&Store> {
+        let named = self.named.values().flat_map(|bucket| bucket.places.iter().map(|place| &place.store));
+        let any = self.any.iter().flat_map(|(_, replicas)| replicas.iter().map(|(_, store)| store));
+        let stores: BTreeMap<_, _> = named.chain(any).map(|store| (&store.name, store)).collect();
+        stores.into_values().collect()
+    }
+
     /// The store that answers which unnamed buckets exist.
     pub fn primary_of_any(&self) -> Option<&Store> {
         self.any.as_ref().map(|(_, replicas)| &replicas[0].1)

@@ -168,6 +168,8 @@ fn add_bucket(
         check_bytes: true,
         encryption: encryption.map(str::to_owned),
         public_read: Vec::new(),
+        stale_reads: false,
+        hedged_reads: false,
         cors: Vec::new(),
     });
     Ok(())

@@ -16,8 +16,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::database::{Database, can_be_stored, date};
-use crate::entities::Replicas;
 use crate::entities::object::{Column, Entity, Model};
+use crate::entities::{Replicas, journal};
 use crate::error::CatalogError;
 
 mod behind;
@@ -179,6 +179,54 @@ impl Objects {
         marked.acl_behind = unsettled;
         save(&transaction, vec![marked]).await?;
         transaction.commit().await
+    }
+
+    /// Whether a mutation of the bucket, or of one key of it, was begun and is not known to have ended: its outcome may be
+    /// on some stores and not on others.
+    pub async fn is_in_flight(
+        &self,
+        bucket: &BucketName,
+        key: Option<&ObjectKey>,
+    ) -> Result<bool, CatalogError> {
+        let mut intents = journal::Entity::find()
+            .select_only()
+            .column(journal::Column::Id)
+            .filter(journal::Column::State.ne(journal::State::Applied))
+            .filter(journal::Column::Bucket.eq(bucket.as_str()));
+        if let Some(key) = key {
+            intents = intents.filter(journal::Column::Key.eq(key.as_str()));
+        }
+        let found = intents.into_tuple::<Uuid>().one(self.database.read()).await;
+        found.map(|found| found.is_some()).map_err(|error| self.database.explain(error))
+    }
+
+    /// Whether a replica is current for each key of the bucket that is known: of all, or of those that are being settled,
+    /// which are few and found by an index. The others can lack a replica that joined the bucket later.
+    pub async fn is_whole(
+        &self,
+        bucket: &BucketName,
+        replica: &str,
+        settling_only: bool,
+    ) -> Result<bool, CatalogError> {
+        let mut rows = Entity::find()
+            .select_only()
+            // As text: PostgreSQL compares no JSON.
+            .column_as(Expr::col(Column::Replicas).cast_as("text"), "states")
+            .distinct()
+            .filter(Column::Bucket.eq(bucket.as_str()));
+        if settling_only {
+            rows = rows.filter(Column::SettleAfter.is_not_null());
+        }
+        let states: Vec<String> = rows
+            .into_tuple()
+            .all(self.database.read())
+            .await
+            .map_err(|error| self.database.explain(error))?;
+        let is_current = |states: &String| {
+            let states: Option<Replicas> = serde_json::from_str(states).ok();
+            states.is_some_and(|states| states.0.get(replica) == Some(&ReplicaState::Current))
+        };
+        Ok(states.iter().all(is_current))
     }
 
     /// How many keys have a replica to be settled.

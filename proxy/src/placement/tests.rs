@@ -12,6 +12,8 @@ fn config(name: &str, replicas: &[&str]) -> BucketConfig {
         check_bytes: true,
         encryption: None,
         public_read: vec!["open/".to_owned(), "audio/*.ogg".to_owned()],
+        stale_reads: false,
+        hedged_reads: false,
         cors: Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
-use super::replicas::at;
+use super::failover::Read;
 use crate::gateway::{Gateway, key};
 
 impl Gateway {
@@ -18,7 +18,7 @@ impl Gateway {
         asked: S3Request<GetObjectAttributesInput>,
     ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
         let bucket = self.bucket(&asked.input.bucket)?;
-        key(&asked.input.key)?;
+        let read = Read::object(&bucket, key(&asked.input.key)?, asked.input.version_id.clone());
         let input = asked.input;
         let head = HeadObjectInput {
             bucket: bucket.name.to_string(),
@@ -30,9 +30,15 @@ impl Gateway {
             version_id: input.version_id.clone(),
             ..Default::default()
         };
-        let head = self.head(request(head)).await?.output;
+        let head = self.head(request(head)).await?;
         let wanted = input.object_attributes.clone();
-        let own = at!(bucket.primary(), get_object_attributes, GetObjectAttributesInput, input).await;
+        let own = self.ask(&read, |place, version_id| {
+            let (bucket, expected_bucket_owner) = (place.bucket.to_string(), None);
+            let input =
+                GetObjectAttributesInput { bucket, expected_bucket_owner, version_id, ..input.clone() };
+            place.store.s3.get_object_attributes(request(input))
+        });
+        let own = own.await;
         let own = match own {
             Ok(answer) => answer.output,
             Err(error) if *error.code() == S3ErrorCode::NotImplemented => {
@@ -40,7 +46,8 @@ impl Gateway {
             }
             Err(error) => return Err(error),
         };
-        Ok(S3Response::new(complete(own, head, &wanted)))
+        // Its headers say whether it may be stale.
+        Ok(head.map_output(|head| complete(own, head, &wanted)))
     }
 }
 

@@ -16,6 +16,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::acl::acl_asked;
 use super::conditions::Conditions;
 use super::customer_key::check_customer_key;
+use super::failover::Read;
 use super::limits::{self, Wanted};
 use super::mutation::Mutation;
 use super::put::{canned, default_encryption};
@@ -214,17 +215,17 @@ impl Gateway {
 
     /// The tags of the source as a header would say them.
     async fn tags_of_source(&self, source: &Source) -> S3Result<Option<String>> {
-        let primary = source.bucket.primary();
-        if !primary.store.features.tagging {
+        if !source.bucket.primary().store.features.tagging {
             return Ok(None);
         }
-        let input = GetObjectTaggingInput {
-            bucket: primary.bucket.to_string(),
-            key: source.key.clone(),
-            version_id: source.version_id.clone(),
-            ..Default::default()
-        };
-        let tags = primary.store.s3.get_object_tagging(request(input)).await?.output.tag_set;
+        let mut read = Read::object(&source.bucket, key(&source.key)?, source.version_id.clone());
+        read.may_be_stale = false;
+        let answer = self.ask(&read, |place, version_id| {
+            let (bucket, key) = (place.bucket.to_string(), source.key.clone());
+            let input = GetObjectTaggingInput { bucket, key, version_id, ..Default::default() };
+            place.store.s3.get_object_tagging(request(input))
+        });
+        let tags = answer.await?.output.tag_set;
         Ok(super::object_settings::tagging_header(&tags))
     }
 
@@ -235,7 +236,7 @@ impl Gateway {
             version_id: source.version_id.clone(),
             ..conditions
         };
-        match self.get(request(input)).await {
+        match self.get_current(request(input)).await {
             Err(error) if *error.code() == s3s::S3ErrorCode::NotModified => {
                 Err(s3_error!(PreconditionFailed, "the source is not as the request wants it"))
             }

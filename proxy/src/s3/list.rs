@@ -1,4 +1,4 @@
-//! Listings of a bucket: as the primary has it, under the name that clients use.
+//! Listings of a bucket: as the primary has it, or who may stand in for it (`failover`), under the name that clients use.
 //!
 //! What the request said is repeated in the answer here, since not every store does it. Owners are
 //! relais's: the object's where the catalog knows it, else the bucket's.
@@ -11,10 +11,15 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use super::failover::Read;
 use super::shown::show;
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::placement::Bucket;
+
+mod pages;
+
+use pages::{Asked, Page};
 
 /// Keys of one answer, as S3 has it, and where the request says nothing.
 const KEYS_MAX: i32 = 1000;
@@ -28,9 +33,17 @@ pub(super) fn encode(text: &str) -> String {
     utf8_percent_encode(text, &ENCODED).to_string().replace("%20", "+")
 }
 
-/// Asks the primary, and repeats in the answer what the request said.
+/// A name as it is, from how an answer writes it.
+fn plain(text: &str, encoded: bool) -> String {
+    match encoded {
+        true => percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned(),
+        false => text.to_owned(),
+    }
+}
+
+/// Asks for a page, and repeats in the answer what the request said.
 macro_rules! listing {
-    ($method:ident, $input:ident, $output:ident, $operation:ident, $($echoed:ident)* $(; $token:ident)?) => {
+    ($method:ident, $input:ident, $output:ident, $operation:ident, $($echoed:ident)*) => {
         pub(super) async fn $method(&self, asked: S3Request<$input>) -> S3Result<S3Response<$output>> {
             let bucket = self.bucket(&asked.input.bucket)?;
             let asked = asked.input;
@@ -39,12 +52,20 @@ macro_rules! listing {
                 return Err(s3_error!(InvalidArgument, "max-keys must not be negative"));
             }
             let owner = self.owner(&self.rules(&bucket).await?.owner);
-            let primary = bucket.primary();
             let mut input = asked.clone();
-            input.bucket = primary.bucket.to_string();
             input.expected_bucket_owner = None;
-            $(input.$token = input.$token.filter(|token| !token.is_empty());)?
-            let mut output = primary.store.s3.$operation(request(input)).await?.output;
+            let from = input.open(&self.tokens, &bucket);
+            let primary = &bucket.primary().store;
+            let read = $input::may_fail_over(Read::listing(&bucket));
+            let answer = self.ask(&read, |place, _| {
+                let mut input = $input { bucket: place.bucket.to_string(), ..input.clone() };
+                match input.go_on_at(place, primary, from.as_ref()) {
+                    Ok(()) => place.store.s3.$operation(request(input)),
+                    Err(refused) => Box::pin(std::future::ready(Err(refused))),
+                }
+            });
+            let mut answer = answer.await?;
+            let output = &mut answer.output;
             let encoded = asked.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
             let text = |text: &String| if encoded { encode(text) } else { text.clone() };
             $(output.$echoed = asked.$echoed.as_ref().filter(|text| !text.is_empty()).map(text);)*
@@ -54,8 +75,9 @@ macro_rules! listing {
             output.is_truncated = output.is_truncated.or(Some(false));
             output.complete(&owner, &asked);
             self.name_owners(&bucket, output.contents_mut(), encoded).await?;
+            output.seal(&self.tokens, &bucket, answer.place, encoded);
             output.show(); // After the owners, who are looked up by the keys themselves.
-            Ok(S3Response::new(output))
+            Ok(answer.into_response())
         }
     };
 }
@@ -67,7 +89,7 @@ impl Gateway {
         ListObjectsV2Input,
         ListObjectsV2Output,
         list_objects_v2,
-        prefix start_after delimiter; continuation_token
+        prefix start_after delimiter
     );
     listing!(
         list_versions,
@@ -86,13 +108,9 @@ impl Gateway {
         objects: &mut [Object],
         encoded: bool,
     ) -> Result<(), GatewayError> {
-        let plain = |key: &str| match encoded {
-            true => percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned(),
-            false => key.to_owned(),
-        };
         let named = objects.iter_mut().filter(|object| object.owner.is_some());
         let mut named: Vec<_> =
-            named.filter_map(|object| Some((plain(object.key.as_deref()?), object))).collect();
+            named.filter_map(|object| Some((plain(object.key.as_deref()?, encoded), object))).collect();
         let keys: Vec<&str> = named.iter().map(|(key, _)| key.as_str()).collect();
         if keys.is_empty() {
             return Ok(());

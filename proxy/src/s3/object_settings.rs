@@ -7,7 +7,7 @@ use std::future::Future;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use relais_model::EventKind;
-use relais_stores::is_outage;
+use relais_stores::{is_outage, request};
 use s3s::dto::{
     DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectLegalHoldInput, GetObjectLegalHoldOutput,
     GetObjectRetentionInput, GetObjectRetentionOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
@@ -17,6 +17,7 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::checked::{check_legal_hold, check_retention};
+use super::failover::{Answer, Read};
 use super::mutation::Mutation;
 use super::replicas::at;
 use super::versions::VersionIds;
@@ -78,7 +79,22 @@ fn unchecked<T>(_: &T) -> S3Result<()> {
 }
 
 impl Gateway {
-    read!(tags, get_object_tagging, GetObjectTaggingInput, GetObjectTaggingOutput);
+    /// Tags are settled with their object, so whoever may answer for that may answer for them.
+    pub(super) async fn tags(
+        &self,
+        asked: S3Request<GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+        let bucket = self.bucket(&asked.input.bucket)?;
+        let read = Read::object(&bucket, key(&asked.input.key)?, asked.input.version_id.clone());
+        let answer = self.ask(&read, |place, version_id| {
+            let (bucket, expected_bucket_owner) = (place.bucket.to_string(), None);
+            let input =
+                GetObjectTaggingInput { bucket, expected_bucket_owner, version_id, ..asked.input.clone() };
+            place.store.s3.get_object_tagging(request(input))
+        });
+        answer.await.map(Answer::into_response)
+    }
+
     read!(retention, get_object_retention, GetObjectRetentionInput, GetObjectRetentionOutput);
     read!(legal_hold, get_object_legal_hold, GetObjectLegalHoldInput, GetObjectLegalHoldOutput);
     write!(

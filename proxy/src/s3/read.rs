@@ -1,18 +1,18 @@
 //! `GetObject` and `HeadObject`.
 //!
-//! The primary answers. When it is out of order, a replica that the catalog knows to be current does; there being none, the
-//! client hears 503 rather than something stale. Who may not list a bucket does not learn which keys are missing.
+//! The primary answers, or who may stand in for it (`failover`); a body that breaks off goes on from another (`resume`). Who may not list a bucket does not learn which keys are missing.
 
-use relais_model::{ObjectKey, ReplicaState};
+use relais_model::ObjectKey;
 use relais_stores::{is_outage, refusal_header, request};
 use s3s::dto::{GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::customer_key::check_customer_key;
+use super::failover::{Answer, Read};
+use super::resume::resumable;
 use crate::access::session::Asker;
-use crate::error::{GatewayError, cause};
 use crate::gateway::{Gateway, key};
-use crate::placement::{Bucket, Place};
+use crate::placement::Bucket;
 
 /// Headers of the answer that the query asks for are s3s's affair; the store is not asked.
 macro_rules! without_overrides {
@@ -26,70 +26,67 @@ macro_rules! without_overrides {
     };
 }
 
-/// One of the two reads: ask a place; on an outage ask the next that is current.
+/// One of the two reads: for clients, and for what becomes part of a new object and so must not be stale.
 macro_rules! read {
-    ($method:ident, $input:ident, $output:ident, $operation:ident) => {
-        pub(super) async fn $method(&self, mut asked: S3Request<$input>) -> S3Result<S3Response<$output>> {
+    ($method:ident, $current:ident, $asked_as:ident, $input:ident, $output:ident, $operation:ident, $finish:expr) => {
+        pub(super) async fn $method(&self, asked: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            self.$asked_as(asked, true).await
+        }
+
+        /// The same, but an answer that may be stale is none.
+        pub(super) async fn $current(&self, asked: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            self.$asked_as(asked, false).await
+        }
+
+        async fn $asked_as(
+            &self,
+            mut asked: S3Request<$input>,
+            may_be_stale: bool,
+        ) -> S3Result<S3Response<$output>> {
             let bucket = self.bucket(&asked.input.bucket)?;
             let key = key(&asked.input.key)?;
             check_customer_key!(asked.input)?;
             asked.input.expected_bucket_owner = None;
             without_overrides!(asked.input);
-            let at = |place: &Place, version_id| $input {
-                bucket: place.bucket.to_string(),
-                version_id,
-                ..asked.input.clone()
-            };
-            let primary = bucket.primary();
-            let version = asked.input.version_id.clone();
-            let error = match primary.store.s3.$operation(request(at(primary, version.clone()))).await {
-                Ok(answer) => return Ok(S3Response::new(answer.output)),
-                Err(error) if is_outage(&error) => error,
-                Err(error) => {
-                    return Err(self
-                        .refused_read(&bucket, &key, Asker::of(&asked.extensions), named(error))
-                        .await)
+            let mut read = Read::object(&bucket, key.clone(), asked.input.version_id.clone());
+            read.may_be_stale &= may_be_stale;
+            let answer = self.ask(&read, |place, version_id| {
+                let bucket = place.bucket.to_string();
+                let input = $input { bucket, version_id, ..asked.input.clone() };
+                place.store.s3.$operation(request(input))
+            });
+            match answer.await {
+                Ok(mut answer) => {
+                    $finish(self, &bucket, key, asked.input, &mut answer);
+                    Ok(answer.into_response())
                 }
-            };
-            let ids = self.version_ids(&bucket, &key, version.as_deref()).await?;
-            for place in self.current_replicas(&bucket, &key, ids.is_asked(), &error).await? {
-                let Some(version) = ids.at(&bucket, place) else { continue };
-                match place.store.s3.$operation(request(at(place, version))).await {
-                    Err(error) if is_outage(&error) => log_outage(place, &error),
-                    answer => return answer.map(|answer| S3Response::new(answer.output)),
+                Err(error) if is_outage(&error) => Err(error),
+                Err(error) => {
+                    let asker = Asker::of(&asked.extensions);
+                    Err(self.refused_read(&bucket, &key, asker, named(error)).await)
                 }
             }
-            Err(s3_error!(
-                error,
-                ServiceUnavailable,
-                "the primary replica is out of order and no other is known to be current"
-            ))
         }
     };
 }
 
 impl Gateway {
-    read!(get, GetObjectInput, GetObjectOutput, get_object);
-    read!(head, HeadObjectInput, HeadObjectOutput, head_object);
-
-    /// The replicas beside the primary that have the key as it was last acknowledged; all of them for a version, which does
-    /// not change.
-    async fn current_replicas<'a>(
-        &self,
-        bucket: &'a Bucket,
-        key: &ObjectKey,
-        of_version: bool,
-        outage: &S3Error,
-    ) -> Result<Vec<&'a Place>, GatewayError> {
-        log_outage(bucket.primary(), outage);
-        if bucket.places.len() == 1 || of_version {
-            return Ok(bucket.places[1..].iter().collect());
-        }
-        let Some(row) = self.objects.find(&bucket.name, key).await? else { return Ok(Vec::new()) };
-        let current =
-            |place: &&Place| row.replicas.get(&place.replica.to_string()) == Some(&ReplicaState::Current);
-        Ok(bucket.places[1..].iter().filter(current).collect())
-    }
+    read!(get, get_current, get_for, GetObjectInput, GetObjectOutput, get_object, |gateway,
+                                                                                   bucket,
+                                                                                   key,
+                                                                                   asked,
+                                                                                   answer: &mut Answer<
+        GetObjectOutput,
+    >| {
+        resumable(gateway, bucket, key, answer.place, asked, &mut answer.output);
+    });
+    read!(head, head_current, head_for, HeadObjectInput, HeadObjectOutput, head_object, |_,
+                                                                                         _,
+                                                                                         _,
+                                                                                         _,
+                                                                                         _: &mut Answer<
+        HeadObjectOutput,
+    >| {});
 
     /// Whether a key is there is something that only who may list the bucket is told.
     async fn refused_read(
@@ -105,6 +102,8 @@ impl Gateway {
             Ok(true) => error,
             Ok(false) => match super::bucket::head(bucket.primary()).await {
                 Ok(()) => s3_error!(AccessDenied, "Access Denied"),
+                // Another replica said that the key is missing, and it has the bucket.
+                Err(outage) if is_outage(&outage) => s3_error!(AccessDenied, "Access Denied"),
                 Err(_) => s3_error!(NoSuchBucket, "there is no such bucket"),
             },
             Err(error) => error,
@@ -151,8 +150,4 @@ fn with_headers(mut error: S3Error, kept: &[&'static str]) -> S3Error {
         error.set_headers(headers);
     }
     error
-}
-
-fn log_outage(place: &Place, error: &S3Error) {
-    tracing::warn!(replica = %place.replica, code = error.code().as_str(), source = cause(error), "a replica does not answer");
 }

@@ -13,7 +13,7 @@ use crate::gateway::Gateway;
 use crate::placement::{Bucket, Place};
 
 /// The version that an unversioned object has, in every store.
-const NULL: &str = "null";
+pub(super) const NULL: &str = "null";
 
 /// One version that a client named, or none, on every replica.
 #[derive(Debug, Default)]

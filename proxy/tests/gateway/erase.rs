@@ -167,10 +167,11 @@ async fn a_replica_that_is_down_is_named_and_the_next_run_does_the_rest() {
     assert!(report.left.iter().all(|left| left.what.replica.as_deref() == Some("second")), "{report:?}");
     node.switch("second").set_down(false);
     let mut report = erase(&node, &belongings("42", &["clothing/42/"])).await;
-    for _ in 0..5 {
+    for _ in 0..100 {
         if report.complete {
-            break; // The settler had put the replica off for some seconds.
+            break; // The settler had put the replica off for some seconds, and its breaker is open for some.
         }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         report = erase(&node, &belongings("42", &["clothing/42/"])).await;
     }
     assert!(report.complete, "{report:?}");

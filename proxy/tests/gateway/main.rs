@@ -3,6 +3,7 @@
 
 mod erase;
 mod node;
+mod reads;
 mod settle;
 mod surface;
 

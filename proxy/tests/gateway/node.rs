@@ -34,6 +34,12 @@ pub(crate) const BUCKET: &str = "media";
 /// A bucket that takes at most ten bytes.
 pub(crate) const SMALL_BUCKET: &str = "small";
 
+/// A bucket that answers with something old rather than with nothing.
+pub(crate) const STALE_BUCKET: &str = "stale";
+
+/// A bucket whose slow reads are asked twice.
+pub(crate) const HEDGED_BUCKET: &str = "hedged";
+
 /// Longest that anything in the background may take here.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -83,6 +89,8 @@ impl Node {
         let catalog = Catalog::connect(&relais_catalog::Config { url, connections_max: 4 }).await.unwrap();
         catalog.migrate().await.unwrap();
         let small = BucketConfig { object_bytes_max: Some(ByteSize(10)), ..bucket(SMALL_BUCKET, write_mode) };
+        let stale = BucketConfig { stale_reads: true, ..bucket(STALE_BUCKET, write_mode) };
+        let hedged = BucketConfig { hedged_reads: true, ..bucket(HEDGED_BUCKET, write_mode) };
         let parts = Parts {
             journal: relais_proxy::JournalConfig {
                 entries_max: 1_000_000,
@@ -92,7 +100,7 @@ impl Node {
             config: &proxy_config(),
             access: &AccessConfig::default(),
             settle: &settle_config(),
-            buckets: &[bucket(BUCKET, write_mode), small, bucket("*", write_mode)],
+            buckets: &[bucket(BUCKET, write_mode), small, stale, hedged, bucket("*", write_mode)],
             stores: &stores,
             catalog: &catalog,
             keyring: &Keyring::new(Secret::from("a secret of thirty-two bytes or more".to_owned()), []),
@@ -155,7 +163,7 @@ impl Node {
         self.wait("every replica is current", is_current).await;
     }
 
-    async fn wait<F: Future<Output = bool>>(&self, what: &str, condition: impl Fn() -> F) {
+    pub(crate) async fn wait<F: Future<Output = bool>>(&self, what: &str, condition: impl Fn() -> F) {
         let waited = async {
             while !condition().await {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -242,6 +250,8 @@ fn bucket(name: &str, write_mode: WriteMode) -> BucketConfig {
         check_bytes: true,
         encryption: None,
         public_read: Vec::new(),
+        stale_reads: false,
+        hedged_reads: false,
         cors: Vec::new(),
     }
 }

@@ -3,12 +3,12 @@
 //! An attempt counts for the state of the key that it looked at. If the key has changed since, or somebody else has claimed it, what
 //! was just copied may have overwritten something newer: then its replicas are settled once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use relais_model::{ReplicaState, Sequencer};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::progress::{Attempt, Outcome, Truth, Verdict};
 use super::{ObjectRow, Objects, among, is_unsettled, lock_in_order, row, save};
@@ -34,6 +34,7 @@ impl Objects {
         let now = self.database.now();
         let transaction = self.database.begin().await?;
         let mut current = lock(&transaction, attempts).await?;
+        let undecided = undecided(&transaction, attempts).await?;
         let mut verdicts = Vec::with_capacity(attempts.len());
         let mut changed = Vec::with_capacity(attempts.len());
         for (looked, outcome) in attempts {
@@ -42,7 +43,13 @@ impl Objects {
                 continue;
             };
             let is_same = row.sequencer == looked.sequencer.0.cast_signed() && row.claim == looked.claim;
-            let row = if is_same { stay(row, outcome, now) } else { moved(row, looked, outcome, now) };
+            let row = match is_same {
+                true => {
+                    let adopts = !undecided.contains(&(row.bucket.clone(), row.key.clone()));
+                    stay(row, outcome, adopts, now)
+                }
+                false => moved(row, looked, outcome, now),
+            };
             verdicts.push(match row.settle_after {
                 _ if !is_same => Verdict::Moved,
                 None => Verdict::Settled,
@@ -71,8 +78,28 @@ async fn lock(
     Ok(rows.into_iter().map(|row| ((row.bucket.clone(), row.key.clone()), row)).collect())
 }
 
+/// The keys with an intent whose outcome is not known. What the primary has at such a key may be what that intent did; recovery
+/// finds out by the difference to the row, so nobody else may take it into the row, or its event would never come.
+async fn undecided(
+    transaction: &DatabaseTransaction,
+    attempts: &[(ObjectRow, Outcome)],
+) -> Result<BTreeSet<(String, String)>, DbErr> {
+    let (buckets, keys): (BTreeSet<_>, BTreeSet<_>) =
+        attempts.iter().map(|(row, _)| (row.bucket.as_str(), row.key.as_str())).unzip();
+    let rows: Vec<(String, String)> = journal::Entity::find()
+        .select_only()
+        .columns([journal::Column::Bucket, journal::Column::Key])
+        .filter(journal::Column::Sequencer.is_null())
+        .filter(journal::Column::Bucket.is_in(buckets))
+        .filter(journal::Column::Key.is_in(keys))
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// The key is still as it was looked at.
-fn stay(current: Model, outcome: &Outcome, now: i64) -> Model {
+fn stay(current: Model, outcome: &Outcome, adopts: bool, now: i64) -> Model {
     let before = current.replicas.0;
     let state = |(replica, attempt): (&String, &Attempt)| {
         let before = before.get(replica).copied().unwrap_or(ReplicaState::Pending);
@@ -86,6 +113,7 @@ fn stay(current: Model, outcome: &Outcome, now: i64) -> Model {
     };
     let replicas = Replicas(outcome.replicas.iter().map(state).collect());
     let facts = match &outcome.truth {
+        _ if !adopts => None,
         Truth::Unknown => None,
         Truth::Absent => Some(row(current.bucket.clone(), current.key.clone(), None)),
         Truth::Present(facts) => Some(row(current.bucket.clone(), current.key.clone(), Some(facts.clone()))),

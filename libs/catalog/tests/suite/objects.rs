@@ -14,6 +14,7 @@ crate::on_both![
     settling_makes_replicas_current_and_refreshes_facts,
     settling_a_deletion_leaves_a_tombstone,
     settled_only_when_the_sequencer_did_not_move,
+    what_an_undecided_intent_did_is_left_to_recovery,
     a_failure_puts_settling_off_and_is_counted,
     what_has_failed_for_long_is_called_failed_and_tried_again,
     a_new_write_is_tried_at_once_whatever_failed_before,
@@ -99,6 +100,24 @@ async fn settled_only_when_the_sequencer_did_not_move(scratch: &Scratch) {
     assert_eq!((&again.object, &again.replicas), (&Some(facts("e2")), &one_behind()));
     assert_eq!(settled(&objects, &again, Some(facts("e2"))).await, Verdict::Settled);
     assert_eq!(objects.unsettled_count().await.unwrap(), 0);
+}
+
+async fn what_an_undecided_intent_did_is_left_to_recovery(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let objects = catalog.objects();
+    write(&catalog, "cat.jpg", behind("e1")).await;
+    let open = catalog.journal().open(put("cat.jpg")).await.unwrap();
+    let row = objects.claim_unsettled(1, MINUTE).await.unwrap().remove(0);
+    settled(&objects, &row, Some(facts("e2"))).await;
+    let row = objects.find(&bucket(), &key("cat.jpg")).await.unwrap().unwrap();
+    assert_eq!(row.object, Some(facts("e1")), "recovery must see that the primary has something else");
+
+    catalog.journal().abandon(open).await.unwrap();
+    write(&catalog, "cat.jpg", behind("e1")).await;
+    let row = objects.claim_unsettled(1, MINUTE).await.unwrap().remove(0);
+    settled(&objects, &row, Some(facts("e2"))).await;
+    let row = objects.find(&bucket(), &key("cat.jpg")).await.unwrap().unwrap();
+    assert_eq!(row.object, Some(facts("e2")));
 }
 
 async fn a_failure_puts_settling_off_and_is_counted(scratch: &Scratch) {

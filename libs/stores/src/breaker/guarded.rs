@@ -11,9 +11,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::Stream;
-#[expect(
-    clippy::wildcard_imports,
-    reason = "the table names the input and output of every operation of S3"
+#[cfg_attr(
+    not(test),
+    expect(
+        clippy::wildcard_imports,
+        reason = "the table names the input and output of every operation of S3"
+    )
 )]
 use s3s::dto::*;
 use s3s::stream::{ByteStream, RemainingLength};

@@ -75,7 +75,7 @@ impl Gateway {
             sse_customer_key_md5: input.copy_source_sse_customer_key_md5.clone(),
             ..Default::default()
         };
-        let length = self.head(request(head)).await?.output.content_length.unwrap_or(0);
+        let length = self.head_current(request(head)).await?.output.content_length.unwrap_or(0);
         if u64::try_from(length).is_ok_and(|length| last < length) {
             return Ok(());
         }
