@@ -216,6 +216,7 @@ fn proxy_config() -> Config {
         write_idle_timeout_seconds: 5,
         rates: RatesConfig { address: RateConfig::default(), identity: RateConfig::default() },
         form_bytes_max: ByteSize(1 << 20),
+        replica_stall_seconds: 2.try_into().unwrap(),
         drain_timeout_seconds: 5,
         shutdown_delay_seconds: 0,
     }
