@@ -12,7 +12,7 @@ use std::future::Future;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use relais_stores::is_outage;
+use relais_stores::{is_outage, is_unsent};
 use s3s::{S3Error, S3Result};
 
 use super::write::Refused;
@@ -23,7 +23,6 @@ pub(super) const PRIMARY: usize = 0;
 /// The places are known by their index in the bucket.
 pub(crate) struct FanOut<T> {
     required: usize,
-    asked: usize,
     running: FuturesUnordered<BoxFuture<'static, (usize, S3Result<T>)>>,
     done: BTreeMap<usize, T>,
     failed: Vec<(usize, S3Error)>,
@@ -32,18 +31,11 @@ pub(crate) struct FanOut<T> {
 impl<T: Send + 'static> FanOut<T> {
     /// Of nobody yet. The primary and others, together `required`, will have to do it.
     pub(super) fn new(required: usize) -> Self {
-        Self {
-            required,
-            asked: 0,
-            running: FuturesUnordered::new(),
-            done: BTreeMap::new(),
-            failed: Vec::new(),
-        }
+        Self { required, running: FuturesUnordered::new(), done: BTreeMap::new(), failed: Vec::new() }
     }
 
     /// Asks a place. Nothing happens before somebody waits.
     pub(super) fn ask(&mut self, index: usize, call: impl Future<Output = S3Result<T>> + Send + 'static) {
-        self.asked += 1;
         self.running.push(Box::pin(call.map(move |outcome| (index, outcome))));
     }
 
@@ -107,10 +99,15 @@ impl<T: Send + 'static> FanOut<T> {
         self.done
     }
 
-    /// The refusal of a write after [`Self::primary`] or [`Self::met`] gave an error. Nothing was changed only where nobody
-    /// but the primary was asked and the primary said so.
-    pub(super) fn refused(self, error: S3Error) -> Refused {
-        let in_doubt = self.asked > 1 || is_outage(&error);
+    /// The refusal of a write after [`Self::primary`] or [`Self::met`] gave an error. Nothing was changed only where every
+    /// place that was asked has said so.
+    pub(super) fn refused(mut self, error: S3Error) -> Refused {
+        self.look();
+        let may_have_done = |error: &S3Error| is_outage(error) && !is_unsent(error);
+        let in_doubt = may_have_done(&error)
+            || !self.done.is_empty()
+            || !self.is_over()
+            || self.failed.iter().any(|(_, error)| may_have_done(error));
         let rest = self.rest().map(drop).boxed();
         Refused { error, in_doubt, rest: Some(rest) }
     }

@@ -6,12 +6,14 @@
 //!
 //! The journal is not touched here: what a committed or failed write means for it is decided by each operation.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use relais_stores::tee::{Branch, GivenUp, Tee, tee};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3Result};
@@ -23,6 +25,9 @@ use crate::checksum::Verifier;
 use crate::error::GatewayError;
 use crate::kind::Examiner;
 use crate::placement::Place;
+
+/// How long stores are given to let go of a write that was given up, and to say why if it was they who refused it.
+const LET_GO: Duration = Duration::from_secs(1);
 
 /// One body on its way to several places.
 pub(crate) struct Write<T> {
@@ -111,19 +116,25 @@ impl<T: Send + 'static> Write<T> {
         Ok(examiner.finish()?)
     }
 
-    /// Ends every branch with an error and waits until each store has let go. If the write failed because stores that it
-    /// needs had refused it, the first such refusal is given back: it says more than the end of the body.
+    /// Ends every branch with an error: nobody can commit any more. If the write failed because stores that it needs had
+    /// refused it, the first such refusal is given back: it says more than the end of the body. A store that is stuck is not
+    /// waited for.
     pub(crate) async fn give_up(self) -> Option<S3Error> {
         drop(self.tee);
         let places = self.puts.len();
-        let outcomes = futures::future::join_all(self.puts).await.into_iter().enumerate();
-        let refusals: Vec<_> = outcomes
-            .filter_map(|(index, outcome)| Some((index, outcome.ok()?.err()?)))
-            .filter(|(_, error)| !ended_by_us(error))
-            .collect();
-        let needed =
-            refusals.iter().any(|(index, _)| *index == PRIMARY) || places - refusals.len() < self.required;
-        refusals.into_iter().map(|(_, error)| error).next().filter(|_| needed)
+        let puts = self.puts.into_iter().enumerate();
+        let mut ends: FuturesUnordered<_> =
+            puts.map(|(index, put)| put.map(move |outcome| (index, outcome))).collect();
+        let mut refusals = BTreeMap::new();
+        let let_go = async {
+            while let Some((index, outcome)) = ends.next().await {
+                let refusal = outcome.ok().and_then(Result::err).filter(|error| !ended_by_us(error));
+                refusals.extend(refusal.map(|error| (index, error)));
+            }
+        };
+        let _ = tokio::time::timeout(LET_GO, let_go).await;
+        let needed = refusals.contains_key(&PRIMARY) || places - refusals.len() < self.required;
+        refusals.into_values().next().filter(|_| needed)
     }
 
     /// Lets the last chunk go and waits until the primary and enough others have committed. The others go on behind that.

@@ -70,19 +70,19 @@ async fn what_cannot_be_met_any_more_is_refused_without_waiting_for_the_rest() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_primary_alone_leaves_no_doubt() {
+async fn a_refusal_leaves_no_doubt_only_if_everybody_has_refused() {
     let refusal = || ready(Err(s3_error!(PreconditionFailed, "no"))).boxed();
-    let mut fan = over(1, vec![refusal()]);
-    let error = fan.met().await.unwrap_err();
-    assert!(!fan.refused(error).in_doubt);
-
-    let mut fan = over(1, vec![refusal(), good()]);
-    let error = fan.met().await.unwrap_err();
-    assert!(fan.refused(error).in_doubt, "the other may have it");
-
-    let mut fan = over(1, vec![bad()]);
-    let error = fan.met().await.unwrap_err();
-    assert!(fan.refused(error).in_doubt, "nobody knows what an outage hides");
+    let in_doubt = async |places| {
+        let mut fan = over(1, places);
+        let error = fan.met().await.unwrap_err();
+        fan.refused(error).in_doubt
+    };
+    assert!(!in_doubt(vec![refusal()]).await);
+    assert!(!in_doubt(vec![refusal(), refusal()]).await);
+    assert!(in_doubt(vec![refusal(), good()]).await, "the other has it");
+    assert!(in_doubt(vec![refusal(), silent()]).await, "the other may have it");
+    assert!(in_doubt(vec![refusal(), bad()]).await, "nobody knows what an outage hides");
+    assert!(in_doubt(vec![bad()]).await);
 }
 
 #[tokio::test]
