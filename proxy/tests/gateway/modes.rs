@@ -107,6 +107,14 @@ async fn a_quorum_is_refused_without_the_primary_and_with_nobody_beside_it() {
         let refused = node.gateway.put_object(put("cat.jpg", body_of("meow"))).await.unwrap_err();
         assert_eq!(*refused.code(), S3ErrorCode::ServiceUnavailable, "{lost:?}");
         lost.iter().for_each(|store| node.switch(store).set_down(false));
+        // Whether it came to the primary decides whether it was.
+        let primary = node.bytes("first", "cat.jpg");
+        assert_eq!(primary.is_some(), !lost.contains(&"first"));
+        node.until("it is everywhere or nowhere", || {
+            STORES.iter().all(|store| node.bytes(store, "cat.jpg") == primary)
+        })
+        .await;
+        node.until_settled("cat.jpg").await;
         node.gateway.put_object(put("cat.jpg", body_of("purr"))).await.unwrap();
         node.until_settled("cat.jpg").await;
         for store in STORES {
