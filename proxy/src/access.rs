@@ -50,6 +50,7 @@ mod signed;
 pub(crate) mod simulate;
 pub(crate) mod temporary;
 pub(crate) mod token;
+pub(crate) mod write_mode;
 
 /// The key pair that may do everything.
 #[derive(Clone, Debug)]
@@ -101,6 +102,10 @@ impl S3Access for Access {
         asker.put_into(context.extensions_mut());
         admit(context.extensions_mut(), &asker.identity)?;
         let connection = context.extensions_mut().get::<Connection>().copied();
+        let named = context.s3_path().get_bucket_name().and_then(|name| self.gateway.bucket(name).ok());
+        if let Some(bucket) = named {
+            write_mode::take(context, &bucket, &asker)?;
+        }
         let context = &*context;
         let facts = Facts::new(context.headers(), context.uri(), connection, &asker);
         let operation = context.s3_op().name();

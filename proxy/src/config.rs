@@ -51,6 +51,8 @@ pub struct Config {
     pub rates: RatesConfig,
     /// Largest file of a POST form, which is held in memory while its policy is checked.
     pub form_bytes_max: ByteSize,
+    /// How long a replica may take nothing of a body before the write goes on without it, or fails where it is needed.
+    pub replica_stall_seconds: NonZeroU32,
     /// How long requests may take to finish once the process is told to stop.
     pub drain_timeout_seconds: u64,
     /// How long requests are still taken after `/ready` has begun to say that relais stops.

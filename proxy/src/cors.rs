@@ -22,8 +22,8 @@ use crate::stack::refusal;
 
 /// Headers that a page may always read: what SDKs in browsers need.
 const EXPOSED: &str = "ETag, x-amz-version-id, x-amz-request-id, x-amz-checksum-crc32, x-amz-checksum-crc32c, \
-    x-amz-checksum-crc64nvme, x-amz-checksum-sha1, x-amz-checksum-sha256, x-amz-replication-status, x-relais-stale, \
-    Content-Range";
+    x-amz-checksum-crc64nvme, x-amz-checksum-sha1, x-amz-checksum-sha256, x-amz-replication-status, x-relais-replicas, \
+    x-relais-stale, Content-Range";
 
 /// Answers depend on these, so caches must keep them apart.
 const VARIES: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use relais_catalog::{
     AccessKeys, Buckets, Catalog, CatalogError, EventLog, Journal, KeyLocks, Objects, Revocations, Settling,
@@ -37,6 +38,7 @@ use crate::observe::{Connection, RequestId};
 use crate::placement::{Bucket, Placement, PlacementError};
 use crate::s3::failover::WholeReplicas;
 use crate::s3::hedge::Hedges;
+use crate::s3::write::Terms;
 use crate::seal::Sealer;
 
 /// What a gateway is made of.
@@ -120,6 +122,8 @@ pub struct Shared {
     pub(crate) whole: WholeReplicas,
     pub(crate) audit: Audit,
     pub(crate) region: String,
+    /// How long a replica may take nothing of a body.
+    stall_budget: Duration,
     public_url: Option<String>,
     /// Below which a host names a bucket.
     pub(crate) domains: Vec<String>,
@@ -176,6 +180,7 @@ impl Gateway {
             whole: WholeReplicas::default(),
             audit: parts.audit.clone(),
             region: parts.config.region.clone(),
+            stall_budget: Duration::from_secs(parts.config.replica_stall_seconds.get().into()),
             domains: parts.config.domains.clone(),
             public_url: parts.config.public_urls.first().map(|url| url.trim_end_matches('/').to_owned()),
             settled_soon: Notify::new(),
@@ -234,6 +239,11 @@ impl Gateway {
     /// Starts what follows a mutation and nobody waits for.
     pub(crate) fn afterwards(&self, follow_up: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(follow_up.in_current_span());
+    }
+
+    /// What holds of a write that so many places must have.
+    pub(crate) fn terms(&self, required: usize) -> Terms {
+        Terms { required, stall_budget: self.stall_budget }
     }
 
     pub(crate) fn tasks(&self) -> &TaskTracker {

@@ -29,6 +29,7 @@ mod customer_key;
 mod delete;
 mod derived;
 pub(crate) mod failover;
+mod fan_out;
 pub(crate) mod hedge;
 mod kept;
 mod limits;
@@ -40,6 +41,7 @@ mod object_settings;
 mod put;
 mod read;
 mod replicas;
+mod replication_status;
 mod resume;
 mod shown;
 mod sums;
@@ -83,7 +85,7 @@ macro_rules! operations {
                     let bucket = self.bucket(&asked.input.bucket)?;
                     let (id, input) = (asked.extensions.get().copied(), asked.input);
                     let write = move |place: Place| replicas::at!(place, $write, $write_input, input.clone());
-                    self.on_every_replica(bucket, write).await.map_err(|error| as_clients_see(error, id))
+                    self.on_every_replica(bucket, replicas::Wait::All, write).await.map_err(|error| as_clients_see(error, id))
                 }
             )*
         }
@@ -97,9 +99,9 @@ operations! {
         copy_object(CopyObjectInput) -> CopyObjectOutput by copy;
         delete_object(DeleteObjectInput) -> DeleteObjectOutput by delete;
         delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput by delete_many;
-        get_object(GetObjectInput) -> GetObjectOutput by get;
+        get_object(GetObjectInput) -> GetObjectOutput by get_with_status;
         get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput by attributes;
-        head_object(HeadObjectInput) -> HeadObjectOutput by head;
+        head_object(HeadObjectInput) -> HeadObjectOutput by head_with_status;
         put_object(PutObjectInput) -> PutObjectOutput by put;
         // Settings of one object
         delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput by remove_tags;

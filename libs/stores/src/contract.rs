@@ -63,7 +63,7 @@ async fn an_object_comes_back_as_it_was_put(store: &dyn S3, bucket: &str) {
 }
 
 async fn a_body_that_is_given_up_leaves_nothing(store: &dyn S3, bucket: &str) {
-    let (mut tee, mut branches) = tee(1, 1, 8);
+    let (mut tee, mut branches) = tee(1, 1, 8, std::time::Duration::from_secs(20));
     let mut input = put_input(bucket, "given-up", b"");
     input.content_length = Some(8);
     input.body = branches.pop().map(crate::tee::Branch::into_body);

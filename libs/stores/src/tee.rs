@@ -17,19 +17,17 @@ use s3s::StdError;
 use s3s::dto::StreamingBlob;
 use s3s::stream::{ByteStream, RemainingLength};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// Chunks that may wait for one store. A chunk is what one read of a connection gives, at most some 400 KiB.
 const CHUNKS_QUEUED: usize = 4;
-
-/// How long a store may leave its queue full before it is left out.
-pub const STALL_BUDGET: Duration = Duration::from_secs(20);
 
 /// A branch ended before its body was whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the write was given up before the body was whole")]
 pub struct GivenUp;
 
-/// A store without which the write has failed takes no more of the body.
+/// Too few stores take the rest of the body: the primary does not, or not enough beside it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("replica {0} takes no more of the body")]
 pub struct RequiredBranchLost(pub usize);
@@ -39,11 +37,17 @@ enum Part {
     End,
 }
 
-/// The side that is fed.
+/// The side that is fed. The first branch is the primary's.
 #[derive(Debug)]
 pub struct Tee {
-    branches: Vec<Option<mpsc::Sender<Part>>>,
+    branches: Vec<Option<Feeder>>,
     required: usize,
+}
+
+/// The end of one branch that is fed.
+#[derive(Debug)]
+pub struct Feeder {
+    parts: mpsc::Sender<Part>,
     stall_budget: Duration,
 }
 
@@ -55,49 +59,68 @@ pub struct Branch {
     ended: bool,
 }
 
-/// A tee with `count` branches of `length` bytes each; the write cannot do without the first `required` of them.
-pub fn tee(count: usize, required: usize, length: u64) -> (Tee, Vec<Branch>) {
-    let (senders, branches) = (0..count)
+/// A tee with `count` branches of `length` bytes each; the write cannot do without the first of them, nor with fewer than
+/// `required`. A store that leaves its queue full for longer than the budget is left out.
+pub fn tee(count: usize, required: usize, length: u64, stall_budget: Duration) -> (Tee, Vec<Branch>) {
+    let (feeders, branches) = (0..count)
         .map(|_| {
             let (sender, parts) = mpsc::channel(CHUNKS_QUEUED);
-            (Some(sender), Branch { parts, first: None, remaining: length, ended: false })
+            let feeder = Feeder { parts: sender, stall_budget };
+            (Some(feeder), Branch { parts, first: None, remaining: length, ended: false })
         })
         .unzip();
-    (Tee { branches: senders, required, stall_budget: STALL_BUDGET }, branches)
+    (Tee { branches: feeders, required }, branches)
 }
 
 impl Tee {
-    /// The same tee with another patience for stores that stall.
-    pub fn with_stall_budget(self, stall_budget: Duration) -> Self {
-        Self { stall_budget, ..self }
-    }
-
-    /// Hands a chunk to every branch that is left, waiting for the slowest.
+    /// Hands a chunk to every branch that is left, waiting for the slowest: those that stall do so at the same time.
     pub async fn send(&mut self, chunk: Bytes) -> Result<(), RequiredBranchLost> {
-        for index in 0..self.branches.len() {
-            self.offer(index, Part::Chunk(chunk.clone())).await;
-            if index < self.required && self.branches[index].is_none() {
+        let offers = self.branches.iter().map(|branch| {
+            let chunk = chunk.clone();
+            async move {
+                match branch {
+                    Some(feeder) => feeder.offer(Part::Chunk(chunk)).await,
+                    None => true, // Left out before.
+                }
+            }
+        });
+        let taken = futures::future::join_all(offers).await;
+        for (index, _) in taken.iter().enumerate().filter(|(_, taken)| !**taken) {
+            self.branches[index] = None;
+            if index == 0 || self.branches.iter().flatten().count() < self.required {
                 return Err(RequiredBranchLost(index));
             }
         }
         Ok(())
     }
 
-    /// Gives one branch its last chunk and lets it end well.
-    pub async fn finish(&mut self, index: usize, last: Option<Bytes>) {
-        if let Some(chunk) = last {
-            self.offer(index, Part::Chunk(chunk)).await;
+    /// Takes a branch out, to be ended well by its feeder; nothing where it was left out. Dropped, the feeder ends the branch
+    /// with an error.
+    pub fn take(&mut self, index: usize) -> Option<Feeder> {
+        self.branches[index].take()
+    }
+}
+
+impl Feeder {
+    /// Gives the branch its last chunk and lets it end well.
+    pub async fn finish(self, last: Option<Bytes>) {
+        if let Some(chunk) = last
+            && !self.offer(Part::Chunk(chunk)).await
+        {
+            return;
         }
-        self.offer(index, Part::End).await;
-        self.branches[index] = None;
+        self.offer(Part::End).await;
     }
 
-    async fn offer(&mut self, index: usize, part: Part) {
-        let Some(sender) = &self.branches[index] else { return };
-        let sent = tokio::time::timeout(self.stall_budget, sender.send(part)).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            self.branches[index] = None;
-        }
+    /// Whether the store takes it within its budget.
+    async fn offer(&self, part: Part) -> bool {
+        let part = match self.parts.try_send(part) {
+            Ok(()) => return true, // As nearly always: no timer is needed.
+            Err(TrySendError::Closed(_)) => return false,
+            Err(TrySendError::Full(part)) => part,
+        };
+        let sent = tokio::time::timeout(self.stall_budget, self.parts.send(part)).await;
+        matches!(sent, Ok(Ok(())))
     }
 }
 

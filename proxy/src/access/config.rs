@@ -99,6 +99,12 @@ pub struct RoleConfig {
     /// Whether it may manage other users' affairs on the JSON port: erase what belongs to them.
     #[serde(default)]
     pub admin: bool,
+    /// Whether its requests may ask for less than a bucket's write mode.
+    #[serde(default)]
+    pub write_modes_below: bool,
+    /// Whether it is told how each replica of an object stands, by name.
+    #[serde(default)]
+    pub see_replicas: bool,
 }
 
 fn leeway_seconds() -> u64 {

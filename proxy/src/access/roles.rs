@@ -22,6 +22,8 @@ pub(crate) struct Role {
     pub(crate) policy: Policy,
     pub(crate) object_bytes_max: Option<ByteSize>,
     pub(crate) admin: bool,
+    pub(crate) write_modes_below: bool,
+    pub(crate) see_replicas: bool,
 }
 
 /// Why a role cannot be used.
@@ -96,6 +98,8 @@ impl Role {
             policy: Policy::parse_of_role(&text).map_err(invalid)?,
             object_bytes_max: config.object_bytes_max,
             admin: config.admin,
+            write_modes_below: config.write_modes_below,
+            see_replicas: config.see_replicas,
         })
     }
 

@@ -108,6 +108,16 @@ impl Session {
         [of_roles, self.object_bytes_max].into_iter().flatten().min()
     }
 
+    /// Whether it may ask for less than a bucket's write mode.
+    pub(crate) fn may_lower_write_modes(&self) -> bool {
+        self.narrowed_to.is_none() && self.roles.iter().any(|role| role.write_modes_below)
+    }
+
+    /// Whether it is told of each replica by name.
+    pub(crate) fn sees_replicas(&self) -> bool {
+        self.narrowed_to.is_none() && self.roles.iter().any(|role| role.see_replicas)
+    }
+
     /// Whether it may manage other users' affairs.
     pub(crate) fn is_admin(&self) -> bool {
         self.narrowed_to.is_none() && self.roles.iter().any(|role| role.admin)

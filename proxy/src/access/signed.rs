@@ -29,6 +29,19 @@ pub(super) fn check(headers: &HeaderMap, uri: &Uri) -> S3Result<()> {
     }
 }
 
+/// Whether a header came from who signed the request. Nothing of a request with a bearer token is signed, and all of it comes
+/// from who holds the token; SigV2 leaves headers like this one out.
+pub(super) fn covers(headers: &HeaderMap, uri: &Uri, header: &str) -> bool {
+    let in_head = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    let in_query = query(uri, "X-Amz-SignedHeaders");
+    let names = match (in_head, &in_query) {
+        (_, Some(names)) => Some(names.as_str()),
+        (Some(head), None) => of_head(head),
+        (None, None) => return query(uri, "Signature").is_none(), // The bearer layer has taken the token off.
+    };
+    names.is_some_and(|names| names.split(';').any(|name| name.eq_ignore_ascii_case(header)))
+}
+
 /// The names of the headers that a SigV4 signature in the head covers.
 fn of_head(authorization: &str) -> Option<&str> {
     let rest = authorization.strip_prefix("AWS4-")?.split_once("SignedHeaders=")?.1;
@@ -61,6 +74,25 @@ mod tests {
         assert_eq!(signing("x-host;hosts").as_deref(), Some("AccessDenied"));
         assert_eq!(code(None, "/b/k?X-Amz-SignedHeaders=host%3Bx-amz-acl"), None);
         assert_eq!(code(None, "/b/k?X-Amz-SignedHeaders=x-amz-acl").as_deref(), Some("AccessDenied"));
+    }
+
+    #[test]
+    fn a_header_is_covered_where_the_signature_names_it() {
+        let is_covered = |authorization: Option<&str>, uri| {
+            let authorization = authorization.map(|value| HeaderValue::from_str(value).unwrap());
+            let headers = authorization.into_iter().map(|value| (AUTHORIZATION, value)).collect();
+            covers(&headers, &Uri::from_static(uri), "x-relais-write-mode")
+        };
+        assert!(is_covered(Some(&HEAD.replace("NAMES", "host;x-relais-write-mode")), "/b/k"));
+        assert!(!is_covered(Some(&HEAD.replace("NAMES", "host;x-amz-date")), "/b/k"));
+        assert!(is_covered(None, "/b/k?X-Amz-SignedHeaders=host%3Bx-relais-write-mode"));
+        assert!(!is_covered(None, "/b/k?X-Amz-SignedHeaders=host"));
+        assert!(!is_covered(Some("AWS key:signature"), "/b/k"), "SigV2 leaves it out");
+        assert!(
+            !is_covered(None, "/b/k?AWSAccessKeyId=key&Expires=1&Signature=0"),
+            "also in a presigned URL"
+        );
+        assert!(is_covered(None, "/b/k"), "a token is shown by who writes the header");
     }
 
     #[test]

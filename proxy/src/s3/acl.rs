@@ -12,8 +12,10 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::mutation::Mutation;
 use super::replicas::at;
+use super::versions::MadeVersion;
 use crate::access::acl::{Acl, GrantHeaders, GranteeName};
 use crate::access::rules::{Ownership, Rules, Setting};
+use crate::access::write_mode;
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
 use crate::placement::{Bucket, Place};
@@ -159,6 +161,7 @@ impl Gateway {
         asked: S3Request<PutObjectAclInput>,
     ) -> S3Result<S3Response<PutObjectAclOutput>> {
         let (bucket, requester) = (self.bucket(&asked.input.bucket)?, requester(&asked));
+        let required = write_mode::required(&bucket, &asked.extensions);
         let (key, mut input) = (key(&asked.input.key)?, asked.input);
         let version = input.version_id.clone();
         let named = require(bucket.primary(), &key, version.as_deref()).await?;
@@ -177,7 +180,8 @@ impl Gateway {
         };
         check(&rules, &acl)?;
         let ids = self.version_ids(&bucket, &key, version.as_deref()).await?;
-        let mutation = Mutation { gateway: self.clone(), bucket, key, kind: EventKind::PutAcl, requester };
+        let kind = EventKind::PutAcl;
+        let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester, required };
         self.to_its_end(async move { mutation.set_acl(&ids, (named, of_current), acl).await }).await
     }
 
@@ -241,7 +245,8 @@ impl Mutation {
         if let Some(version) = &version {
             let known = gateway.versions.set_acl(&bucket.name, &key, version, Some(&text)).await;
             if !known.map_err(GatewayError::from)? {
-                gateway.remember_version(&bucket, &key, &[Some(version.clone())], &acl).await?;
+                let made = MadeVersion::of_primary(version.clone(), acl.clone());
+                gateway.remember_version(&bucket, &key, &made).await?;
             }
         }
         // The ACL of an older version is not that of the object.

@@ -15,7 +15,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use uuid::Uuid;
 
-use super::replicas::at;
+use super::replicas::{Wait, at};
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::placement::Place;
@@ -40,7 +40,7 @@ impl Gateway {
                 input.clone()
             )
         };
-        self.on_every_replica(bucket, write).await
+        self.on_every_replica(bucket, Wait::All, write).await
     }
 
     pub(super) async fn set_versioning(
@@ -58,7 +58,7 @@ impl Gateway {
         }
         let write =
             move |place: Place| at!(place, put_bucket_versioning, PutBucketVersioningInput, input.clone());
-        self.on_every_replica(bucket, write).await
+        self.on_every_replica(bucket, Wait::All, write).await
     }
 
     pub(super) async fn set_object_lock(
@@ -93,7 +93,7 @@ impl Gateway {
         let write = move |place: Place| {
             at!(place, put_object_lock_configuration, PutObjectLockConfigurationInput, input.clone())
         };
-        self.on_every_replica(bucket, write).await
+        self.on_every_replica(bucket, Wait::All, write).await
     }
 }
 

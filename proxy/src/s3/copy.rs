@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use relais_model::{EventKind, ReplicaState};
-use relais_stores::{is_outage, request};
+use relais_stores::request;
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, GetObjectInput, GetObjectOutput,
     GetObjectTaggingInput, MetadataDirective, ObjectCannedACL, PutObjectInput, TaggingDirective, Timestamp,
@@ -17,12 +17,14 @@ use super::acl::acl_asked;
 use super::conditions::Conditions;
 use super::customer_key::check_customer_key;
 use super::failover::Read;
+use super::fan_out::{FanOut, PRIMARY};
 use super::limits::{self, Wanted};
-use super::mutation::Mutation;
+use super::mutation::{Change, Mutation, named_version};
 use super::put::{canned, default_encryption};
-use super::versions::VersionIds;
-use super::write::Refused;
+use super::replication_status::{self, Seer};
+use super::versions::{MadeVersion, VersionIds};
 use crate::access::acl::Acl;
+use crate::access::write_mode;
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
 use crate::placement::{Bucket, Place};
@@ -75,11 +77,11 @@ impl Gateway {
         let gateway = self.clone();
         let copied = self.to_its_end(async move {
             match gateway.copy_pairs(&source, &bucket).await?.filter(|_| !measured) {
-                Some(pairs) => gateway.copy_in_stores(asked, &source, bucket, pairs).await,
+                Some(pairs) => gateway.copy_in_stores(asked, source, bucket, pairs).await,
                 None => gateway.copy_through(asked, &source).await,
             }
         });
-        copied.await.map(S3Response::new)
+        copied.await
     }
 
     async fn source(&self, named: &CopySource) -> S3Result<Source> {
@@ -120,14 +122,17 @@ impl Gateway {
     async fn copy_in_stores(
         &self,
         mut asked: S3Request<CopyObjectInput>,
-        source: &Source,
+        source: Source,
         bucket: Arc<Bucket>,
         pairs: Vec<Pair>,
-    ) -> S3Result<CopyObjectOutput> {
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
         let (key, requester) = (key(&asked.input.key)?, requester(&asked));
+        let (required, seer) =
+            (write_mode::required(&bucket, &asked.extensions), Seer::of(&asked.extensions));
         let owner = self.new_owner(&bucket, &requester, None).await?;
         let acl = self.new_acl(&bucket, &acl_asked!(asked.input), &owner).await?;
-        let mutation = Mutation { gateway: self.clone(), bucket, key, kind: EventKind::Copy, requester };
+        let kind = EventKind::Copy;
+        let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester, required };
         let input = asked.input;
         if replaces_metadata(&input) {
             limits::check_content_type(
@@ -148,36 +153,40 @@ impl Gateway {
             }
         };
         let canned = canned(acl.as_ref(), mutation.bucket.is_public(&input.key));
-        let copy = |pair, input| copy_at(pair, source, &mutation.bucket, canned.clone(), input);
-        let (first, others) = pairs.split_first().expect("a bucket has a primary, and each place its pair");
-        let copied = match copy(first, input.clone()).await {
-            Ok(copied) => copied,
-            Err(error) => {
-                let in_doubt = is_outage(&error);
-                return Err(mutation.refused(id, Refused { error, in_doubt }).await);
-            }
+        let source = Arc::new(source);
+        let copy = |pair: &Pair, input| {
+            let (pair, source, bucket) = (pair.clone(), Arc::clone(&source), Arc::clone(&mutation.bucket));
+            let canned = canned.clone();
+            async move { copy_at(&pair, &source, &bucket, canned, input).await }
         };
-        let outcomes =
-            futures::future::join_all(others.iter().map(|pair| copy(pair, unconditional(input.clone()))))
-                .await;
-        let followed = outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
-        let ids = std::iter::once(copied.version_id.clone());
-        let others =
-            outcomes.iter().map(|outcome| outcome.as_ref().ok().and_then(|copied| copied.version_id.clone()));
-        let ids: Vec<_> = ids.chain(others).collect();
-        if let Some(error) = outcomes.into_iter().find_map(Result::err)
-            && mutation.bucket.required() > 1
-        {
-            return Err(mutation.refused(id, Refused { error, in_doubt: true }).await);
+        let mut fan = FanOut::new(required);
+        for (index, pair) in pairs.iter().enumerate() {
+            let input = if index == PRIMARY { input.clone() } else { unconditional(input.clone()) };
+            fan.ask(index, copy(pair, input));
+            if index == PRIMARY
+                && let Err(error) = fan.primary().await
+            {
+                return Err(mutation.refused(id, fan.refused(error)).await);
+            }
         }
+        if let Err(error) = fan.met().await {
+            return Err(mutation.refused(id, fan.refused(error)).await);
+        }
+        fan.look();
         let text = acl.as_ref().map(serde_json::to_string).transpose().map_err(GatewayError::Kept)?;
         let acl = acl.unwrap_or_else(|| Acl::private(&owner));
-        self.remember_version(&mutation.bucket, &mutation.key, &ids, &acl).await?;
-        mutation.apply_as_found(id, None, (acl.owner, text), 1 + followed).await?;
-        if 1 + followed < mutation.bucket.places.len() {
-            mutation.settle_after(std::future::ready(()));
-        }
-        Ok(copied)
+        let owner = acl.owner.clone();
+        let made = MadeVersion::of(fan.done(), |copied| copied.version_id.as_ref(), acl);
+        let current = fan.done().keys().copied().collect();
+        let copied = fan.answer()?;
+        self.remember_version(&mutation.bucket, &mutation.key, &made).await?;
+        let version_id = named_version(copied.version_id.as_ref());
+        let change = Change { acl: text, version_id, current, ..Default::default() };
+        let recorded = mutation.apply_as_found(id, None, &owner, change).await?;
+        let mut response = S3Response::new(copied);
+        replication_status::tell(&mut response.headers, &mutation.bucket, &recorded, seer);
+        mutation.follow(recorded, fan, made, |copied| copied.version_id.as_ref());
+        Ok(response)
     }
 
     /// Reads the source and writes it like a new object.
@@ -185,7 +194,7 @@ impl Gateway {
         &self,
         asked: S3Request<CopyObjectInput>,
         source: &Source,
-    ) -> S3Result<CopyObjectOutput> {
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
         let input = &asked.input;
         if input.bucket == source.bucket.name.as_str() && input.key == source.key && changes_nothing(input) {
             return Err(s3_error!(
@@ -202,15 +211,16 @@ impl Gateway {
         let mut put = request(put);
         put.extensions = asked.extensions;
         put.credentials = asked.credentials;
-        let written = self.write_object(put, EventKind::Copy).await?.output;
+        let S3Response { output: written, headers, .. } = self.write_object(put, EventKind::Copy).await?;
         let copy_object_result =
             Some(CopyObjectResult { e_tag: written.e_tag, last_modified: Some(now()), ..Default::default() });
-        Ok(CopyObjectOutput {
+        let copied = CopyObjectOutput {
             copy_object_result,
             copy_source_version_id: version_id,
             version_id: written.version_id,
             ..Default::default()
-        })
+        };
+        Ok(S3Response::with_headers(copied, headers))
     }
 
     /// The tags of the source as a header would say them.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use http::{HeaderMap, Uri};
 use relais_catalog::IntentId;
 use relais_model::{EventKind, Requester};
-use relais_stores::{is_outage, request};
+use relais_stores::request;
 use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
     ETagCondition, Error as DeleteError, ObjectIdentifier,
@@ -14,18 +14,20 @@ use s3s::dto::{
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::conditions::Conditions;
-use super::mutation::{Change, Mutation};
+use super::fan_out::{FanOut, PRIMARY};
+use super::mutation::{Change, Mutation, Recorded, named_version};
 use super::shown::shown;
-use super::versions::VersionIds;
+use super::versions::{MadeVersion, VersionIds};
 use super::write::Refused;
 use crate::access::acl::Acl;
 use crate::access::context::Facts;
 use crate::access::decide::Question;
 use crate::access::session::Asker;
+use crate::access::write_mode;
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
 use crate::observe::Connection;
-use crate::placement::Bucket;
+use crate::placement::{Bucket, Place};
 
 /// Keys of one bulk deletion, as S3 has it.
 const BULK_KEYS_MAX: usize = 1000;
@@ -43,6 +45,7 @@ struct Bulk {
     uri: Uri,
     connection: Option<Connection>,
     bypass: Option<bool>,
+    required: usize,
 }
 
 impl Gateway {
@@ -53,8 +56,8 @@ impl Gateway {
         let requester = requester(&asked);
         let bucket = self.bucket(&asked.input.bucket)?;
         let key = key(&asked.input.key)?;
-        let kind = EventKind::Delete;
-        let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester };
+        let (kind, required) = (EventKind::Delete, write_mode::required(&bucket, &asked.extensions));
+        let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester, required };
         self.to_its_end(async move { mutation.delete(asked.input).await }).await.map(S3Response::new)
     }
 
@@ -62,8 +65,10 @@ impl Gateway {
         &self,
         asked: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let bucket = self.bucket(&asked.input.bucket)?;
         let bulk = Arc::new(Bulk {
-            bucket: self.bucket(&asked.input.bucket)?,
+            required: write_mode::required(&bucket, &asked.extensions),
+            bucket,
             requester: requester(&asked),
             asker: Asker::of(&asked.extensions),
             connection: asked.extensions.get::<Connection>().copied(),
@@ -127,6 +132,7 @@ impl Gateway {
             key: key(&object.key)?,
             kind: EventKind::Delete,
             requester: bulk.requester.clone(),
+            required: bulk.required,
         };
         let input = DeleteObjectInput {
             bypass_governance_retention: bulk.bypass,
@@ -141,14 +147,9 @@ impl Gateway {
     }
 }
 
-/// What the replicas answered, the primary first.
-struct Deleted {
-    answer: DeleteObjectOutput,
-    /// The id at each replica of the version that was deleted or made; nothing where it failed.
-    versions: Vec<Option<String>>,
-    /// How many replicas, counted from the primary, are known to be as the primary is.
-    current: usize,
-}
+/// What places answered: nothing where there was nothing to delete. A place that was not known to have the version has it
+/// by settling, if at all.
+type Deletions = FanOut<Option<DeleteObjectOutput>>;
 
 impl Mutation {
     /// Deletes on every replica; the primary's answer is the client's.
@@ -177,15 +178,28 @@ impl Mutation {
             input = unconditional(input);
         }
         let may_refuse = !conditions.is_empty() || version.is_some();
-        let deleted = match self.delete_on_replicas(input, &ids, may_refuse).await {
+        let (mut answer, fan) = match self.delete_on_replicas(input, &ids, may_refuse).await {
             Ok(deleted) => deleted,
             Err(refused) => return Err(self.refused(id, refused).await),
         };
-        self.record_deletion(id, version.as_deref(), &deleted).await?;
-        if deleted.current < self.bucket.places.len() {
-            self.settle_after(std::future::ready(()));
+        if version.is_none() && answer.version_id.is_some() {
+            answer.delete_marker = Some(true); // It has made a version: a marker. Not every store says so.
         }
-        Ok(deleted.answer)
+        let done = fan.done().iter().filter(|(_, answer)| answer.is_some());
+        let change = Change { current: done.map(|(index, _)| *index).collect(), ..Default::default() };
+        if version.is_none() && answer.delete_marker == Some(true) {
+            let owner = self.gateway.new_owner(&self.bucket, &self.requester, None).await?;
+            let marker = MadeVersion::of(fan.done(), id_of, Acl::private(&owner));
+            self.gateway.remember_version(&self.bucket, &self.key, &marker).await?;
+            let version_id = named_version(answer.version_id.as_ref());
+            let change = Change { kind: Some(EventKind::DeleteMarker), version_id, ..change };
+            let recorded = self.apply(id, change).await?;
+            self.follow(recorded, fan, marker, id_of);
+        } else {
+            let recorded = self.record_deletion(id, version.as_ref(), change).await?;
+            self.settle_after(recorded, fan.rest().map(drop));
+        }
+        Ok(answer)
     }
 
     /// The primary goes first where it may refuse: under a condition, or a version, which may be locked. Else all at once.
@@ -194,80 +208,59 @@ impl Mutation {
         input: DeleteObjectInput,
         ids: &VersionIds,
         may_refuse: bool,
-    ) -> Result<Deleted, Refused> {
-        let bucket = &self.bucket;
-        let version = input.version_id.clone();
-        let first = delete_at(bucket, 0, input.clone(), version.clone());
-        let others = (1..bucket.places.len()).map(|index| {
-            let (input, version) = (unconditional(input.clone()), ids.at(bucket, &bucket.places[index]));
-            async move {
+    ) -> Result<(DeleteObjectOutput, Deletions), Refused> {
+        let mut fan = FanOut::new(self.required);
+        for (index, place) in self.bucket.places.iter().enumerate() {
+            let input = if index == PRIMARY { input.clone() } else { unconditional(input.clone()) };
+            let (version, place) = (ids.at(&self.bucket, place), place.clone());
+            fan.ask(index, async move {
                 match version {
-                    Some(version) => delete_at(bucket, index, input, version).await,
-                    None => Ok(DeleteObjectOutput::default()), // It has that version by settling, if at all.
+                    Some(version) => delete_at(&place, input, version).await.map(Some),
+                    None => Ok(None),
                 }
-            }
-        });
-        let others = futures::future::join_all(others);
-        let (first, outcomes) = if may_refuse {
-            match first.await {
-                Ok(answer) => (Ok(answer), others.await),
-                Err(error) => (Err(error), Vec::new()),
-            }
-        } else {
-            tokio::join!(first, others)
-        };
-        let mut answer = match first {
-            Ok(answer) => answer,
-            Err(error) => {
-                let in_doubt = is_outage(&error) || !outcomes.is_empty();
-                return Err(Refused { error, in_doubt });
-            }
-        };
-        if version.is_none() && answer.version_id.is_some() {
-            answer.delete_marker = Some(true); // It has made a version: a marker. Not every store says so.
-        }
-        let is_done = |(index, outcome): &(usize, &S3Result<DeleteObjectOutput>)| {
-            outcome.is_ok() && ids.at(bucket, &bucket.places[index + 1]).is_some()
-        };
-        let current = 1 + outcomes.iter().enumerate().take_while(is_done).count();
-        let mut versions = vec![answer.version_id.clone()];
-        for (index, outcome) in outcomes.into_iter().enumerate() {
-            match outcome {
-                Ok(output) => versions.push(output.version_id),
-                Err(error) if index + 1 < bucket.required() => return Err(Refused { error, in_doubt: true }),
-                Err(error) => {
-                    versions.push(None);
-                    log_pending(self, index + 1, &error);
-                }
+            });
+            if index == PRIMARY
+                && may_refuse
+                && let Err(error) = fan.primary().await
+            {
+                return Err(fan.refused(error));
             }
         }
-        Ok(Deleted { answer, versions, current })
+        if let Err(error) = fan.met().await {
+            return Err(fan.refused(error));
+        }
+        fan.look();
+        for (index, error) in fan.failures() {
+            log_pending(self, *index, error);
+        }
+        let answer = fan.done().get(&PRIMARY).cloned().flatten().unwrap_or_default();
+        Ok((answer, fan))
     }
 
-    async fn record_deletion(&self, id: IntentId, version: Option<&str>, deleted: &Deleted) -> S3Result<()> {
-        let (gateway, current) = (&self.gateway, deleted.current);
-        if let Some(version) = version {
-            let forgotten = gateway.versions.remove(&self.bucket.name, &self.key, version).await;
-            forgotten.map_err(GatewayError::from)?;
-            // What was beneath it may be the latest now.
-            return self.apply_uncovered(id, current).await;
-        }
-        if deleted.answer.delete_marker == Some(true) {
-            let owner = gateway.new_owner(&self.bucket, &self.requester, None).await?;
-            let acl = Acl::private(&owner);
-            gateway.remember_version(&self.bucket, &self.key, &deleted.versions, &acl).await?;
-        }
-        Ok(self.apply(id, Change { current, ..Default::default() }).await?)
+    async fn record_deletion(
+        &self,
+        id: IntentId,
+        version: Option<&String>,
+        mut change: Change,
+    ) -> S3Result<Recorded> {
+        let Some(named) = version else { return Ok(self.apply(id, change).await?) };
+        let forgotten = self.gateway.versions.remove(&self.bucket.name, &self.key, named).await;
+        forgotten.map_err(GatewayError::from)?;
+        change.version_id = named_version(version);
+        // What was beneath it may be the latest now.
+        self.apply_uncovered(id, change).await
     }
 }
 
+fn id_of(answer: &Option<DeleteObjectOutput>) -> Option<&String> {
+    answer.as_ref()?.version_id.as_ref()
+}
+
 async fn delete_at(
-    bucket: &Bucket,
-    index: usize,
+    place: &Place,
     input: DeleteObjectInput,
     version_id: Option<String>,
 ) -> S3Result<DeleteObjectOutput> {
-    let place = &bucket.places[index];
     let input = DeleteObjectInput {
         bucket: place.bucket.to_string(),
         expected_bucket_owner: None,

@@ -5,7 +5,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::replicas::at;
+use super::replicas::{Wait, at};
 use crate::access::rules::ROOT;
 use crate::gateway::{Gateway, requester};
 use crate::placement::Place;
@@ -54,6 +54,6 @@ impl Gateway {
             }
             at!(place, put_bucket_logging, PutBucketLoggingInput, input)
         };
-        self.on_every_replica(bucket, write).await
+        self.on_every_replica(bucket, Wait::All, write).await
     }
 }

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use relais_model::{EventKind, Requester};
 use relais_stores::request;
@@ -20,12 +22,15 @@ use serde::{Deserialize, Serialize};
 
 use super::acl::acl_asked;
 use super::customer_key::check_customer_key;
+use super::fan_out::FanOut;
 use super::limits::{self, Wanted};
 use super::mutation::Mutation;
 use super::put::{canned, default_encryption};
+use super::replication_status::Seer;
 use super::shown::shown;
 use super::sums;
 use super::write::{Order, Write};
+use crate::access::write_mode;
 use crate::checksum::{Verifier, answer};
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
@@ -40,6 +45,10 @@ use complete::{Completion, Details};
 
 /// The part with which an object begins.
 pub(super) const FIRST_PART: i32 = 1;
+
+/// How long the beginning of an upload waits for replicas that it could do without. One that is left out is settled with the
+/// whole object at the end, so a moment is worth it; a client waits for the first byte of an answer at least ten times as long.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What a sealed upload id holds.
 #[derive(Deserialize, Serialize)]
@@ -76,15 +85,17 @@ impl Gateway {
         // Before the task: what the session says stays with the request.
         let bucket = self.bucket(&asked.input.bucket)?;
         limits::check_content_type(&bucket.config, &asked.extensions, asked.input.content_type.as_deref())?;
-        self.to_its_end(async move { gateway.create_on_replicas(asked.input, requester, announced).await })
-            .await
+        let required = write_mode::required(&bucket, &asked.extensions);
+        let created =
+            async move { gateway.create_on_replicas(asked.input, requester, (announced, required)).await };
+        self.to_its_end(created).await
     }
 
     async fn create_on_replicas(
         &self,
         mut input: CreateMultipartUploadInput,
         requester: Requester,
-        announced_bytes: Option<u64>,
+        (announced_bytes, required): (Option<u64>, usize),
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let bucket = self.bucket(&input.bucket)?;
         key(&input.key)?;
@@ -96,28 +107,30 @@ impl Gateway {
         let details = Details::of(&input, acl.as_ref());
         let canned = canned(acl.as_ref(), bucket.is_public(&input.key));
         input.expected_bucket_owner = None;
-        let calls = bucket.places.iter().map(|place| {
+        let mut fan = FanOut::new(required);
+        for (index, place) in bucket.places.iter().enumerate() {
             let input = create_input(place, &bucket, &input, canned.clone());
-            async move { (place, place.store.s3.create_multipart_upload(request(input)).await) }
-        });
+            let s3 = Arc::clone(&place.store.s3);
+            fan.ask(index, async move { Ok(s3.create_multipart_upload(request(input)).await?.output) });
+        }
+        let met = fan.met().await;
+        // Who is not here by now is left out of the whole upload.
+        let _ = tokio::time::timeout(GRACE, fan.all()).await;
+        for (index, error) in fan.failures() {
+            log_left_out(&bucket.places[*index], error);
+        }
         let (name, key) = (input.bucket.clone(), input.key.clone());
         let mut id = UploadId { bucket: name, key, replicas: BTreeMap::new(), announced_bytes };
-        let mut refusal = None;
-        let mut answer = None;
-        for (index, (place, created)) in futures::future::join_all(calls).await.into_iter().enumerate() {
-            match created.map(|created| created.output) {
-                Ok(output) => {
-                    id.replicas.extend(output.upload_id.clone().map(|id| (place.replica.to_string(), id)));
-                    answer = answer.or(Some(output));
-                }
-                Err(error) if index < bucket.required() => refusal = refusal.or(Some(error)),
-                Err(error) => log_left_out(place, &error),
+        id.replicas = uploads_at(&bucket, fan.done());
+        let answer = met.and_then(|()| fan.answer());
+        self.abort_late(&id, &bucket, fan);
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.abort_places(&id, &bucket).await;
+                return Err(error);
             }
-        }
-        if let Some(error) = refusal {
-            self.abort_places(&id, &bucket).await;
-            return Err(error);
-        }
+        };
         let sealed = self.sealer.seal(&serde_json::to_vec(&id).map_err(S3Error::internal_error)?);
         if let Err(error) = self.remember_upload(&bucket, &input.key, &sealed, initiator, details).await {
             self.abort_places(&id, &bucket).await;
@@ -129,9 +142,24 @@ impl Gateway {
             upload_id: Some(sealed),
             checksum_algorithm: input.checksum_algorithm,
             checksum_type: input.checksum_type,
-            ..answer.unwrap_or_default()
+            ..answer
         };
         Ok(S3Response::new(output))
+    }
+
+    /// Uploads that begin too late to take part are ended again.
+    fn abort_late(&self, id: &UploadId, bucket: &Arc<Bucket>, fan: FanOut<CreateMultipartUploadOutput>) {
+        if fan.is_over() {
+            return;
+        }
+        let (gateway, bucket) = (self.clone(), Arc::clone(bucket));
+        let (name, key, known) = (id.bucket.clone(), id.key.clone(), id.replicas.clone());
+        self.afterwards(async move {
+            let mut replicas = uploads_at(&bucket, &fan.rest().await);
+            replicas.retain(|replica, _| !known.contains_key(replica));
+            let late = UploadId { bucket: name, key, replicas, announced_bytes: None };
+            drop(gateway.abort_places(&late, &bucket).await);
+        });
     }
 
     async fn remember_upload(
@@ -177,6 +205,7 @@ impl Gateway {
         let body = input.body.take();
         check_customer_key!(input)?;
         let algorithm = sums::announced(&headers, input.checksum_algorithm.as_ref());
+        let required = write_mode::required(&bucket, &extensions);
         let (places, ids): (Vec<_>, Vec<_>) = id.places(&bucket).into_iter().unzip();
         let ids: BTreeMap<_, _> = places.iter().map(|place: &Place| place.replica.clone()).zip(ids).collect();
         let put = move |place: &Place, body| {
@@ -193,16 +222,16 @@ impl Gateway {
                 Box::pin(async move { Ok(s3.upload_part(request(input)).await?.output) });
             call
         };
-        let mut write = Write::begin(self.tasks(), places, bucket.required(), length, put);
+        let mut write = Write::begin(self.tasks(), places, self.terms(required), length, put);
         let verified = write.feed(body, length, (&mut verifier, &mut examiner)).await;
         let verified = verified.and_then(|()| verifier.finish());
         let checksum = match verified {
             Ok(checksum) => checksum,
             Err(error) => return Err(write.give_up().await.unwrap_or_else(|| error.into())),
         };
-        let (outputs, rest) = write.commit(Order::AllAtOnce).await.map_err(|refused| refused.error)?;
-        self.afterwards(async move { drop(rest.finish().await) });
-        let mut output = outputs.into_iter().next().unwrap_or_default();
+        let mut fan = write.commit(Order::AllAtOnce).await.map_err(|refused| refused.error)?;
+        let mut output = fan.answer()?;
+        self.afterwards(fan.rest().map(drop));
         answer!(output, checksum);
         Ok(output)
     }
@@ -214,6 +243,7 @@ impl Gateway {
         let mut requester = requester(&asked);
         let S3Request { input, extensions, .. } = asked;
         let (bucket, id) = self.upload(&input.bucket, &input.key, &input.upload_id)?;
+        let (required, seer) = (write_mode::required(&bucket, &extensions), Seer::of(&extensions));
         let row = self.uploads.find(&input.upload_id).await.map_err(GatewayError::from)?;
         let row = row.ok_or(GatewayError::UploadId)?;
         let limit = limits::limit_of(&bucket.config, &extensions);
@@ -222,8 +252,8 @@ impl Gateway {
         let key = key(&completion.input.key)?;
         let kind = EventKind::CompleteMultipartUpload;
         requester.principal = row.upload.initiator; // Whoever began the upload owns the object.
-        let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester };
-        self.to_its_end(async move { mutation.complete(completion).await }).await.map(S3Response::new)
+        let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester, required };
+        self.to_its_end(async move { mutation.complete(completion, seer).await }).await
     }
 
     pub(super) async fn abort_upload(
@@ -278,8 +308,8 @@ impl Gateway {
         Ok(S3Response::new(output))
     }
 
-    /// Opens an upload id. One of another bucket or key is none, nor is one that a replica which the write mode asks for
-    /// has no part in: the configuration was changed since, and the upload has to begin anew.
+    /// Opens an upload id. One of another bucket or key is none, nor is one in which the primary has no part: the
+    /// configuration was changed since, and the upload has to begin anew.
     pub(super) fn upload(
         &self,
         bucket: &str,
@@ -292,8 +322,9 @@ impl Gateway {
             return Err(GatewayError::UploadId);
         }
         let bucket = self.bucket(bucket)?;
-        let mut required = bucket.places[..bucket.required()].iter();
-        if !required.all(|place| id.replicas.contains_key(&place.replica.to_string())) {
+        let places = id.places(&bucket);
+        let has_primary = places.first().is_some_and(|(place, _)| place.replica == bucket.primary().replica);
+        if !has_primary {
             return Err(GatewayError::UploadId);
         }
         Ok((bucket, id))
@@ -353,10 +384,15 @@ fn part_without_body(input: &UploadPartInput) -> UploadPartInput {
     }
 }
 
-fn failed<T>((outcome, (place, _)): (&S3Result<T>, &(Place, String))) -> Option<S3Error> {
-    let error = outcome.as_ref().err()?;
-    log_left_out(place, error);
-    Some(GatewayError::ReplicaLost { replica: place.replica.clone() }.into())
+/// The ids that the upload has at places.
+fn uploads_at(
+    bucket: &Bucket,
+    done: &BTreeMap<usize, CreateMultipartUploadOutput>,
+) -> BTreeMap<String, String> {
+    let named =
+        |(index, output): (&usize, &CreateMultipartUploadOutput)| Some((*index, output.upload_id.clone()?));
+    let named = done.iter().filter_map(named);
+    named.map(|(index, id)| (bucket.places[index].replica.to_string(), id)).collect()
 }
 
 fn log_left_out(place: &Place, error: &S3Error) {

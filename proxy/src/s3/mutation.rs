@@ -4,16 +4,18 @@
 
 mod late;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use relais_catalog::{Applied, Intent, IntentId};
-use relais_model::{DerivedFrom, EventKind, ObjectFacts, ObjectKey, ReplicaState, Requester};
+use relais_model::{DerivedFrom, EventKind, ObjectFacts, ObjectKey, ReplicaState, Requester, Sequencer};
 use s3s::S3Error;
 use s3s::dto::{ETag, HeadObjectOutput};
 
 use super::derived::derived_from;
+use super::fan_out::PRIMARY;
 use super::write::Refused;
 use crate::access::acl::Acl;
 use crate::background::settle;
@@ -30,7 +32,12 @@ pub(crate) struct Mutation {
     pub(crate) key: ObjectKey,
     pub(crate) kind: EventKind,
     pub(crate) requester: Requester,
+    /// How many places must have it, the primary among them, before it is acknowledged.
+    pub(crate) required: usize,
 }
+
+/// Which places of a bucket, by their index there, are known to have a change.
+pub(crate) type Current = BTreeSet<usize>;
 
 /// What became of it.
 #[derive(Debug, Default)]
@@ -40,8 +47,31 @@ pub(crate) struct Change {
     /// Its ACL, if it is not private.
     pub(crate) acl: Option<String>,
     pub(crate) derived_from: Option<DerivedFrom>,
-    /// How many replicas, counted from the primary, are known to have it.
-    pub(crate) current: usize,
+    /// What it turned out to be, where that is not what was to be done: a deletion that made a marker.
+    pub(crate) kind: Option<EventKind>,
+    /// The version that was made or removed, as clients name it.
+    pub(crate) version_id: Option<String>,
+    pub(crate) current: Current,
+}
+
+/// A change that the journal has.
+pub(crate) struct Recorded {
+    /// Its place among those of the key; nothing where another instance had a say in it.
+    sequencer: Option<Sequencer>,
+    /// Places that are not known to have it.
+    behind: Vec<usize>,
+}
+
+impl Recorded {
+    /// Whether a place, by its index in the bucket, is known to have the change.
+    pub(crate) fn has(&self, index: usize) -> bool {
+        !self.behind.contains(&index)
+    }
+
+    /// Whether every place is known to have the change.
+    pub(crate) fn is_everywhere(&self) -> bool {
+        self.behind.is_empty()
+    }
 }
 
 impl Mutation {
@@ -54,51 +84,50 @@ impl Mutation {
 
     /// Records what was done, with its event. If that fails the stores have what the catalog does not know of, and recovery
     /// will look.
-    pub(crate) async fn apply(&self, id: IntentId, change: Change) -> Result<(), GatewayError> {
+    pub(crate) async fn apply(&self, id: IntentId, change: Change) -> Result<Recorded, GatewayError> {
         let stored = change.object.as_ref().map_or(0, |object| object.size);
         let applied = Applied {
             public_url: change.object.as_ref().and_then(|_| self.gateway.public_url(&self.bucket, &self.key)),
-            kind: None,
+            kind: change.kind,
             object: change.object,
-            version_id: None,
+            version_id: change.version_id,
             acl: change.acl,
-            replicas: self.replicas(change.current),
+            replicas: self.replicas(&change.current),
             derived_from: change.derived_from,
             requester: self.requester.clone(),
         };
-        self.record(id, applied).await?;
+        let sequencer = self.record(id, applied).await?;
         metrics::counter!(BYTES_STORED).increment(stored);
-        Ok(())
+        // Of a write that ended late nobody is believed to be equal to the primary.
+        let is_behind =
+            |index: &usize| *index != PRIMARY && (sequencer.is_none() || !change.current.contains(index));
+        let behind = (0..self.bucket.places.len()).filter(is_behind).collect();
+        Ok(Recorded { sequencer, behind })
     }
 
-    /// Records the object as the primary shows it now, for operations whose answer names neither size nor type.
+    /// Records the object as the primary shows it now, for operations whose answer names neither size nor type. What
+    /// `made` says of object, ACL and version goes before.
     pub(crate) async fn apply_as_found(
         &self,
         id: IntentId,
         etag: Option<ETag>,
-        (owner, acl): (String, Option<String>),
-        current: usize,
-    ) -> Result<(), S3Error> {
-        let head = self.look(id).await?;
-        let change = match head {
+        owner: &str,
+        made: Change,
+    ) -> Result<Recorded, S3Error> {
+        let change = match self.look(id).await? {
             Some(head) => {
-                let mut object = facts(&head, &owner);
+                let mut object = facts(&head, owner);
                 object.etag = etag.map_or(object.etag, ETag::into_value);
                 let derived_from = derived_from(head.metadata.as_ref());
-                Change { object: Some(object), acl, derived_from, current }
+                Change { object: Some(object), derived_from, ..made }
             }
-            None => Change { current, ..Default::default() }, // Deleted by somebody else since.
+            None => Change { acl: None, ..made }, // Deleted by somebody else since.
         };
         Ok(self.apply(id, change).await?)
     }
 
     /// Records a change that leaves the object as it was: owner and ACL stay, unless another ACL is given.
-    pub(crate) async fn apply_setting(
-        &self,
-        id: IntentId,
-        current: usize,
-        acl: Option<String>,
-    ) -> Result<(), S3Error> {
+    pub(crate) async fn apply_setting(&self, id: IntentId, change: Change) -> Result<Recorded, S3Error> {
         let head = self.look(id).await?;
         let row =
             self.gateway.objects.find(&self.bucket.name, &self.key).await.map_err(GatewayError::from)?;
@@ -110,20 +139,20 @@ impl Mutation {
         let change = match head {
             Some(head) => Change {
                 object: Some(facts(&head, &owner)),
-                acl: acl.or(kept),
+                acl: change.acl.or(kept),
                 derived_from: derived_from(head.metadata.as_ref()),
-                current,
+                ..change
             },
-            None => Change { current, ..Default::default() },
+            None => Change { acl: None, ..change },
         };
         Ok(self.apply(id, change).await?)
     }
 
     /// Records that one version is gone: what is the latest now belongs to its own owner, under its own ACL. Where nothing is
     /// known of that version it is the bucket owner's, and private.
-    pub(crate) async fn apply_uncovered(&self, id: IntentId, current: usize) -> Result<(), S3Error> {
+    pub(crate) async fn apply_uncovered(&self, id: IntentId, removed: Change) -> Result<Recorded, S3Error> {
         let Some(head) = self.look(id).await? else {
-            return Ok(self.apply(id, Change { current, ..Default::default() }).await?);
+            return Ok(self.apply(id, removed).await?);
         };
         let version = head.version_id.as_deref().filter(|version| *version != "null");
         let row = match version {
@@ -136,14 +165,14 @@ impl Mutation {
             None => self.gateway.rules(&self.bucket).await?.owner,
         };
         let derived_from = derived_from(head.metadata.as_ref());
-        let change = Change { object: Some(facts(&head, &owner)), acl, derived_from, current };
+        let change = Change { object: Some(facts(&head, &owner)), acl, derived_from, ..removed };
         Ok(self.apply(id, change).await?)
     }
 
     async fn look(&self, id: IntentId) -> Result<Option<HeadObjectOutput>, S3Error> {
         match settle::head(self.bucket.primary(), &self.key).await {
             Ok(head) => Ok(head),
-            Err(error) => Err(self.refused(id, Refused { error, in_doubt: true }).await),
+            Err(error) => Err(self.refused(id, Refused { error, in_doubt: true, rest: None }).await),
         }
     }
 
@@ -159,21 +188,52 @@ impl Mutation {
     pub(crate) async fn refused(&self, id: IntentId, refused: Refused) -> S3Error {
         let (error, in_doubt) = (&refused.error, refused.in_doubt);
         tracing::warn!(bucket = %self.bucket.name, key = %self.key, code = error.code().as_str(), source = cause(error), in_doubt, "a store refused");
-        if refused.in_doubt {
-            self.doubt(id).await;
-        } else {
+        if !refused.in_doubt {
             self.abandon(id).await;
+        } else if let Some(mut rest) = refused.rest
+            && (&mut rest).now_or_never().is_none()
+        {
+            self.doubt_after(id, rest);
+        } else {
+            self.doubt(id).await;
         }
         refused.error
     }
 
+    /// Who is not heard of yet may still commit: until then there is nothing to look at, and the intent stays open.
+    fn doubt_after(&self, id: IntentId, rest: impl Future<Output = ()> + Send + 'static) {
+        let mutation = self.clone();
+        self.gateway.afterwards(async move {
+            rest.await;
+            mutation.doubt(id).await;
+        });
+    }
+
     /// Lets the replicas that nobody waited for come to their end, then makes sure that they are equal.
-    pub(crate) fn settle_after(self, rest: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn settle_after(self, recorded: Recorded, rest: impl Future<Output = ()> + Send + 'static) {
+        if recorded.is_everywhere() {
+            return;
+        }
         let gateway = self.gateway.clone();
         gateway.afterwards(async move {
             rest.await;
+            if let Err(error) = self.unsettle(&recorded).await {
+                tracing::warn!(%error, bucket = %self.bucket.name, key = %self.key, "a late write may have overwritten a newer one");
+            }
             settle::key(&self.gateway, &self.bucket, &self.key).await;
         });
+    }
+
+    /// A late replica may just have written over what came after: then it is to be settled again, whatever was known of it.
+    async fn unsettle(&self, recorded: &Recorded) -> Result<(), GatewayError> {
+        let row = self.gateway.objects.find(&self.bucket.name, &self.key).await?;
+        if row.is_none_or(|row| Some(row.sequencer) == recorded.sequencer) {
+            return Ok(());
+        }
+        let current =
+            (0..self.bucket.places.len()).filter(|index| !recorded.behind.contains(index)).collect();
+        let replicas = self.replicas(&current);
+        Ok(self.gateway.objects.mark_unsettled(&self.bucket.name, &self.key, &replicas).await?)
     }
 
     async fn doubt(&self, id: IntentId) {
@@ -185,11 +245,17 @@ impl Mutation {
         self.gateway.recovered_soon.notify_one();
     }
 
-    fn replicas(&self, current: usize) -> BTreeMap<String, ReplicaState> {
-        let state = |index| if index < current { ReplicaState::Current } else { ReplicaState::Pending };
+    fn replicas(&self, current: &Current) -> BTreeMap<String, ReplicaState> {
+        let state =
+            |index| if current.contains(&index) { ReplicaState::Current } else { ReplicaState::Pending };
         let places = self.bucket.places.iter().enumerate();
         places.map(|(index, place)| (place.replica.to_string(), state(index))).collect()
     }
+}
+
+/// The id of a version as events name it: the version that an unversioned object has is none.
+pub(crate) fn named_version(id: Option<&String>) -> Option<String> {
+    id.filter(|id| *id != "null").cloned()
 }
 
 /// What a HEAD of the primary says of an object.

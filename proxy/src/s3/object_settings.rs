@@ -5,9 +5,10 @@
 
 use std::future::Future;
 
+use futures::FutureExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use relais_model::EventKind;
-use relais_stores::{is_outage, request};
+use relais_stores::request;
 use s3s::dto::{
     DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectLegalHoldInput, GetObjectLegalHoldOutput,
     GetObjectRetentionInput, GetObjectRetentionOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
@@ -18,10 +19,11 @@ use s3s::{S3Request, S3Response, S3Result};
 
 use super::checked::{check_legal_hold, check_retention};
 use super::failover::{Answer, Read};
-use super::mutation::Mutation;
-use super::replicas::at;
+use super::fan_out::{FanOut, PRIMARY};
+use super::mutation::{Change, Mutation, named_version};
+use super::replicas::{Wait, at};
 use super::versions::VersionIds;
-use super::write::Refused;
+use crate::access::write_mode;
 use crate::gateway::{Gateway, key, requester};
 use crate::placement::Place;
 
@@ -40,7 +42,8 @@ macro_rules! read {
 macro_rules! write {
     ($method:ident, $operation:ident, $input:ident, $output:ident, $check:expr) => {
         pub(super) async fn $method(&self, asked: S3Request<$input>) -> S3Result<S3Response<$output>> {
-            let (bucket, input) = (self.bucket(&asked.input.bucket)?, asked.input);
+            let bucket = self.bucket(&asked.input.bucket)?;
+            let (required, input) = (write_mode::required(&bucket, &asked.extensions), asked.input);
             $check(&input)?;
             let ids = self.version_ids(&bucket, &key(&input.key)?, input.version_id.as_deref()).await?;
             let owner = std::sync::Arc::clone(&bucket);
@@ -52,7 +55,7 @@ macro_rules! write {
                     if version.is_some() { call.await } else { Ok(S3Response::new($output::default())) }
                 }
             };
-            self.on_every_replica(bucket, write).await
+            self.on_every_replica(bucket, Wait::Required(required), write).await
         }
     };
 }
@@ -62,9 +65,11 @@ macro_rules! mutate {
     ($method:ident, $operation:ident, $input:ident, $output:ident, $kind:ident) => {
         pub(super) async fn $method(&self, asked: S3Request<$input>) -> S3Result<S3Response<$output>> {
             let (bucket, requester) = (self.bucket(&asked.input.bucket)?, requester(&asked));
+            let required = write_mode::required(&bucket, &asked.extensions);
             let (key, input) = (key(&asked.input.key)?, asked.input);
             let ids = self.version_ids(&bucket, &key, input.version_id.as_deref()).await?;
-            let mutation = Mutation { gateway: self.clone(), bucket, key, kind: EventKind::$kind, requester };
+            let (gateway, kind) = (self.clone(), EventKind::$kind);
+            let mutation = Mutation { gateway, bucket, key, kind, requester, required };
             let write = move |place: Place, version_id| {
                 let input = $input { version_id, ..input.clone() };
                 at!(place, $operation, $input, input)
@@ -134,7 +139,7 @@ pub(crate) fn tagging_header(tags: &[Tag]) -> Option<String> {
 
 impl Mutation {
     /// Changes a setting of the object on every replica, the primary first: its answer is the client's. An ACL is recorded
-    /// with it.
+    /// with it. A replica that is not known to have the version may have it by settling, which comes again.
     pub(super) async fn set<T, F>(
         self,
         ids: &VersionIds,
@@ -142,42 +147,38 @@ impl Mutation {
         write: impl Fn(Place, Option<String>) -> F,
     ) -> S3Result<S3Response<T>>
     where
-        F: Future<Output = S3Result<S3Response<T>>>,
+        T: Send + 'static,
+        F: Future<Output = S3Result<S3Response<T>>> + Send + 'static,
     {
         let id = self.open().await?;
         let bucket = std::sync::Arc::clone(&self.bucket);
+        let mut fan = FanOut::new(self.required);
         let at = |place: &Place| ids.at(&bucket, place).map(|version| write(place.clone(), version));
-        let primary = at(bucket.primary()).expect("the primary has every version that clients can name");
-        let answer = match primary.await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let in_doubt = is_outage(&error);
-                return Err(self.refused(id, Refused { error, in_doubt }).await);
-            }
-        };
-        let others = bucket.places[1..].iter().map(|place| {
-            let call = at(place);
-            async move {
+        let calls: Vec<_> = bucket.places.iter().map(at).collect();
+        for (index, call) in calls.into_iter().enumerate() {
+            fan.ask(index, async move {
                 match call {
-                    Some(call) => call.await.map(drop),
-                    None => Ok(()),
+                    Some(call) => call.await.map(Some),
+                    None => Ok(None),
                 }
+            });
+            if index == PRIMARY
+                && let Err(error) = fan.primary().await
+            {
+                return Err(self.refused(id, fan.refused(error)).await);
             }
-        });
-        let outcomes = futures::future::join_all(others).await;
-        // A replica that is not known to have the version may have it by settling, which comes again.
-        let is_done = |(index, outcome): &(usize, &S3Result<()>)| {
-            outcome.is_ok() && ids.at(&bucket, &bucket.places[index + 1]).is_some()
-        };
-        let current = 1 + outcomes.iter().enumerate().take_while(is_done).count();
-        let required = outcomes.into_iter().take(bucket.required() - 1);
-        if let Some(error) = required.filter_map(Result::err).next() {
-            return Err(self.refused(id, Refused { error, in_doubt: true }).await);
         }
-        self.apply_setting(id, current, acl).await?;
-        if current < bucket.places.len() {
-            self.settle_after(std::future::ready(()));
+        if let Err(error) = fan.met().await {
+            return Err(self.refused(id, fan.refused(error)).await);
         }
-        Ok(answer)
+        fan.look();
+        let done = fan.done().iter().filter(|(_, answer)| answer.is_some());
+        let current = done.map(|(index, _)| *index).collect();
+        let answer = fan.answer()?;
+        let version_id = named_version(ids.asked());
+        let recorded =
+            self.apply_setting(id, Change { acl, version_id, current, ..Default::default() }).await?;
+        self.settle_after(recorded, fan.rest().map(drop));
+        Ok(answer.expect("the primary has every version that clients can name"))
     }
 }

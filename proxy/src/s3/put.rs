@@ -14,19 +14,20 @@ use super::acl::acl_asked;
 use super::conditions::Conditions;
 use super::customer_key::check_customer_key;
 use super::derived::derived_from;
+use super::fan_out::FanOut;
 use super::limits::{self, Wanted};
-use super::mutation::{Change, Mutation};
+use super::mutation::{Change, Mutation, named_version};
+use super::replication_status::{self, Seer};
 use super::sums;
-use super::write::{Order, Rest, Write};
+use super::versions::MadeVersion;
+use super::write::{Order, Write};
 use crate::access::acl::Acl;
+use crate::access::write_mode;
 use crate::checksum::{Verifier, answer};
 use crate::error::GatewayError;
 use crate::gateway::{Gateway, key, requester};
 use crate::kind::Examiner;
 use crate::placement::Bucket;
-
-/// Answers whether every replica has the write already (`COMPLETED`) or some are to follow (`PENDING`).
-const REPLICATION_STATUS: http::HeaderName = http::HeaderName::from_static("x-amz-replication-status");
 
 impl Gateway {
     /// Also reached by POST forms, which s3s turns into puts.
@@ -49,6 +50,7 @@ impl Gateway {
         let S3Request { mut input, headers, trailing_headers, extensions, .. } = request;
         let bucket = self.bucket(&input.bucket)?;
         let key = key(&input.key)?;
+        let (required, seer) = (write_mode::required(&bucket, &extensions), Seer::of(&extensions));
         let length = limits::declared_length(input.content_length)?;
         limits::check_length(limits::limit_of(&bucket.config, &extensions), length)?;
         limits::check_metadata(input.metadata.as_ref())?;
@@ -69,11 +71,11 @@ impl Gateway {
         let algorithm = sums::announced(&headers, input.checksum_algorithm.as_ref());
         let owner = self.new_owner(&bucket, &requester, source.as_ref()).await?;
         let acl = self.new_acl(&bucket, &acl_asked!(input), &owner).await?;
-        let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester };
+        let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester, required };
         let upload = Upload::new(mutation, &input, (length, owner, source), acl)?;
 
         let bucket = Arc::clone(&upload.mutation.bucket);
-        let mut write = self.begin_object(&bucket, input, length, upload.canned(), algorithm);
+        let mut write = self.begin_object(&upload.mutation, input, length, upload.canned(), algorithm);
         let checks = (&mut verifier, &mut examiner);
         let (opened, fed) = tokio::join!(upload.mutation.open(), write.feed(body, length, checks));
         let verified = fed.and_then(|()| verifier.finish());
@@ -100,7 +102,7 @@ impl Gateway {
             }
         };
         match write.commit(upload.order()).await {
-            Ok((outputs, rest)) => upload.acknowledge(id, outputs, rest, checksum).await,
+            Ok(fan) => upload.acknowledge(id, fan, checksum, seer).await,
             Err(refused) => Err(upload.mutation.refused(id, refused).await),
         }
     }
@@ -127,12 +129,13 @@ impl Gateway {
 
     fn begin_object(
         &self,
-        bucket: &Bucket,
+        mutation: &Mutation,
         input: PutObjectInput,
         length: u64,
         canned: Option<ObjectCannedACL>,
         algorithm: Option<ChecksumAlgorithm>,
     ) -> Write<PutObjectOutput> {
+        let bucket = &mutation.bucket;
         let primary = bucket.primary().replica.clone();
         let config = Arc::clone(&bucket.config);
         let put = move |place: &crate::placement::Place, body| {
@@ -154,7 +157,7 @@ impl Gateway {
                 Box::pin(async move { Ok(s3.put_object(request(input)).await?.output) });
             call
         };
-        Write::begin(self.tasks(), bucket.places.clone(), bucket.required(), length, put)
+        Write::begin(self.tasks(), bucket.places.clone(), self.terms(mutation.required), length, put)
     }
 }
 
@@ -207,33 +210,30 @@ impl Upload {
     async fn acknowledge(
         self,
         id: IntentId,
-        outputs: Vec<PutObjectOutput>,
-        rest: Rest<PutObjectOutput>,
+        mut fan: FanOut<PutObjectOutput>,
         checksum: Checksum,
+        seer: Seer,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let current = outputs.len();
         let Mutation { gateway, bucket, key, .. } = self.mutation.clone();
-        let mut ids: Vec<Option<String>> = outputs.iter().map(|output| output.version_id.clone()).collect();
         let acl = self.acl.clone().unwrap_or_else(|| Acl::private(&self.facts.owner));
-        gateway.remember_version(&bucket, &key, &ids, &acl).await?;
-        let mut output = outputs.into_iter().next().unwrap_or_default();
+        let made = MadeVersion::of(fan.done(), |output| output.version_id.as_ref(), acl);
+        let current = fan.done().keys().copied().collect();
+        let mut output = fan.answer()?;
+        gateway.remember_version(&bucket, &key, &made).await?;
         let etag = output.e_tag.clone().map(ETag::into_value).unwrap_or_default();
-        let object = Some(ObjectFacts { etag, ..self.facts });
-        let change = Change { object, acl: self.acl_text, derived_from: self.derived_from, current };
-        self.mutation.apply(id, change).await?;
-        let status = if rest.is_empty() { "COMPLETED" } else { "PENDING" };
-        if !rest.is_empty() {
-            self.mutation.settle_after(async move {
-                let late = rest.finish().await;
-                ids.extend(late.into_iter().map(|output| output?.version_id));
-                if let Err(error) = gateway.remember_version(&bucket, &key, &ids, &acl).await {
-                    tracing::warn!(%error, "a version's ids on late replicas are not recorded");
-                }
-            });
-        }
+        let change = Change {
+            object: Some(ObjectFacts { etag, ..self.facts }),
+            acl: self.acl_text,
+            derived_from: self.derived_from,
+            version_id: named_version(output.version_id.as_ref()),
+            kind: None,
+            current,
+        };
+        let recorded = self.mutation.apply(id, change).await?;
         answer!(output, checksum);
         let mut response = S3Response::new(output);
-        response.headers.insert(REPLICATION_STATUS, http::HeaderValue::from_static(status));
+        replication_status::tell(&mut response.headers, &bucket, &recorded, seer);
+        self.mutation.follow(recorded, fan, made, |output| output.version_id.as_ref());
         Ok(response)
     }
 }

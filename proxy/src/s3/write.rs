@@ -6,33 +6,32 @@
 //!
 //! The journal is not touched here: what a committed or failed write means for it is decided by each operation.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use relais_stores::tee::{Branch, GivenUp, Tee, tee};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3Result};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use super::fan_out::{FanOut, PRIMARY};
 use crate::checksum::Verifier;
 use crate::error::GatewayError;
 use crate::kind::Examiner;
 use crate::placement::Place;
 
+/// How long stores are given to let go of a write that was given up, and to say why if it was they who refused it.
+const LET_GO: Duration = Duration::from_secs(1);
+
 /// One body on its way to several places.
 pub(crate) struct Write<T> {
     places: Vec<Place>,
-    tee: Tee,
-    puts: Vec<JoinHandle<S3Result<T>>>,
-    required: usize,
-    held: Option<Bytes>,
-}
-
-/// What the places that were not waited for still have to say.
-pub(crate) struct Rest<T> {
     tee: Tee,
     puts: Vec<JoinHandle<S3Result<T>>>,
     required: usize,
@@ -44,6 +43,15 @@ pub(crate) struct Refused {
     pub(crate) error: S3Error,
     /// Whether some place may have committed all the same.
     pub(crate) in_doubt: bool,
+    /// Ends when no place can commit any more: what it came to can be looked at then.
+    pub(crate) rest: Option<BoxFuture<'static, ()>>,
+}
+
+/// How many places a write needs, the primary among them, and how long it bears with one that takes nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) required: usize,
+    pub(crate) stall_budget: Duration,
 }
 
 /// In which order places may commit.
@@ -55,16 +63,16 @@ pub(crate) enum Order {
 }
 
 impl<T: Send + 'static> Write<T> {
-    /// Begins a write of `length` bytes that cannot do without the first `required` places.
+    /// Begins a write of `length` bytes to places of which the first is the primary.
     pub(crate) fn begin(
         tasks: &TaskTracker,
         places: Vec<Place>,
-        required: usize,
+        terms: Terms,
         length: u64,
         put: impl Fn(&Place, StreamingBlob) -> BoxFuture<'static, S3Result<T>> + Send + Sync + 'static,
     ) -> Self {
         let put = Arc::new(put);
-        let (tee, branches) = tee(places.len(), required, length);
+        let (tee, branches) = tee(places.len(), terms.required, length, terms.stall_budget);
         let begin = |(place, mut branch): (&Place, Branch)| {
             let (place, put) = (place.clone(), Arc::clone(&put));
             tasks.spawn(async move {
@@ -73,7 +81,7 @@ impl<T: Send + 'static> Write<T> {
             })
         };
         let puts = places.iter().zip(branches).map(begin).collect();
-        Self { places, tee, puts, required, held: None }
+        Self { places, tee, puts, required: terms.required, held: None }
     }
 
     /// Reads the body to its end, keeping back the last chunk.
@@ -108,62 +116,59 @@ impl<T: Send + 'static> Write<T> {
         Ok(examiner.finish()?)
     }
 
-    /// Ends every branch with an error and waits until each store has let go. If a store that the write needs had refused
-    /// it, that refusal is given back: it says more than the end of the body.
+    /// Ends every branch with an error: nobody can commit any more. If the write failed because stores that it needs had
+    /// refused it, the first such refusal is given back: it says more than the end of the body. A store that is stuck is not
+    /// waited for.
     pub(crate) async fn give_up(self) -> Option<S3Error> {
         drop(self.tee);
-        let mut refusal = None;
+        let places = self.puts.len();
+        let puts = self.puts.into_iter().enumerate();
+        let mut ends: FuturesUnordered<_> =
+            puts.map(|(index, put)| put.map(move |outcome| (index, outcome))).collect();
+        let mut refusals = BTreeMap::new();
+        let let_go = async {
+            while let Some((index, outcome)) = ends.next().await {
+                let refusal = outcome.ok().and_then(Result::err).filter(|error| !ended_by_us(error));
+                refusals.extend(refusal.map(|error| (index, error)));
+            }
+        };
+        let _ = tokio::time::timeout(LET_GO, let_go).await;
+        let needed = refusals.contains_key(&PRIMARY) || places - refusals.len() < self.required;
+        refusals.into_values().next().filter(|_| needed)
+    }
+
+    /// Lets the last chunk go and waits until the primary and enough others have committed. The others go on behind that.
+    ///
+    /// Where the write needs nobody but the primary, the others follow it: they have nothing that it has refused.
+    pub(crate) async fn commit(mut self, order: Order) -> Result<FanOut<T>, Refused> {
+        let mut fan = FanOut::new(self.required);
+        let mut commits = Vec::with_capacity(self.puts.len());
         for (index, put) in self.puts.into_iter().enumerate() {
-            let failed = put.await.ok().and_then(Result::err);
-            let own = failed.filter(|error| index < self.required && !ended_by_us(error));
-            refusal = refusal.or(own);
-        }
-        refusal
-    }
-
-    /// Lets the last chunk go and waits for the places that the write needs. The others go on; see [`Rest`].
-    pub(crate) async fn commit(mut self, order: Order) -> Result<(Vec<T>, Rest<T>), Refused> {
-        let mut outputs = Vec::with_capacity(self.required);
-        let others = self.puts.split_off(self.required);
-        if order == Order::AllAtOnce {
-            for index in 0..self.required {
-                self.tee.finish(index, self.held.clone()).await;
-            }
-        }
-        let mut puts = self.puts.into_iter().enumerate();
-        while let Some((index, put)) = puts.next() {
-            if order == Order::PrimaryFirst {
-                self.tee.finish(index, self.held.clone()).await;
-            }
-            match put.await.map_err(|error| GatewayError::from(error).into()).flatten() {
-                Ok(output) => outputs.push(output),
-                Err(error) => {
-                    // Nobody may commit behind the back of who looks next.
-                    drop(self.tee);
-                    futures::future::join_all(puts.map(|(_, put)| put).chain(others)).await;
-                    let alone = order == Order::PrimaryFirst || self.places.len() == 1;
-                    let in_doubt = !(index == 0 && alone) || relais_stores::is_outage(&error);
-                    return Err(Refused { error, in_doubt });
+            let (feeder, last) = (self.tee.take(index), self.held.clone());
+            commits.push((index, async move {
+                if let Some(feeder) = feeder {
+                    feeder.finish(last).await;
                 }
+                put.await.map_err(|error| GatewayError::from(error).into()).flatten()
+            }));
+        }
+        let mut commits = commits.into_iter();
+        if order == Order::PrimaryFirst || self.required == 1 {
+            for (index, commit) in commits.by_ref().take(1) {
+                fan.ask(index, commit);
+            }
+            if let Err(error) = fan.primary().await {
+                return Err(fan.refused(error)); // Dropped, the others never get their last chunk.
             }
         }
-        Ok((outputs, Rest { tee: self.tee, puts: others, required: self.required, held: self.held }))
-    }
-}
-
-impl<T> Rest<T> {
-    /// Whether there is anybody left to wait for.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.puts.is_empty()
-    }
-
-    /// Lets the remaining places commit, waits for them, and gives back what they answered. What failed is settled later.
-    pub(crate) async fn finish(mut self) -> Vec<Option<T>> {
-        for index in self.required..self.required + self.puts.len() {
-            self.tee.finish(index, self.held.clone()).await;
+        for (index, commit) in commits {
+            fan.ask(index, commit);
         }
-        // Whether a place has the object is what settling asks the place itself.
-        futures::future::join_all(self.puts).await.into_iter().map(|put| put.ok()?.ok()).collect()
+        if let Err(error) = fan.met().await {
+            return Err(fan.refused(error));
+        }
+        fan.look(); // Who was not waited for gets the last chunk now.
+        Ok(fan)
     }
 }
 

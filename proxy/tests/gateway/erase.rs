@@ -169,9 +169,10 @@ async fn a_replica_that_is_down_is_named_and_the_next_run_does_the_rest() {
     let mut report = erase(&node, &belongings("42", &["clothing/42/"])).await;
     for _ in 0..100 {
         if report.complete {
-            break; // The settler had put the replica off for some seconds, and its breaker is open for some.
+            break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        // The settler had put the replica off for some seconds, and its breaker may be open for as long.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         report = erase(&node, &belongings("42", &["clothing/42/"])).await;
     }
     assert!(report.complete, "{report:?}");

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod erase;
+mod modes;
 mod node;
 mod reads;
 mod settle;

@@ -1,4 +1,4 @@
-//! A gateway with its background, over two folders that can be switched off.
+//! A gateway with its background, over folders that can be switched off.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -63,8 +63,12 @@ impl Node {
 
     /// The same over stores that may not honour conditions of writes.
     pub(crate) async fn start_with(write_mode: WriteMode, conditional: bool) -> Self {
+        Self::start_over(&["first", "second"], write_mode, conditional).await
+    }
+
+    /// The same over these stores; the first is the primary.
+    pub(crate) async fn start_over(names: &[&'static str], write_mode: WriteMode, conditional: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let names = ["first", "second"];
         let config: StoresConfig = names
             .iter()
             .map(|name| {
@@ -88,9 +92,10 @@ impl Node {
         let url = format!("sqlite://{}/catalog.db?mode=rwc", folder.path().display());
         let catalog = Catalog::connect(&relais_catalog::Config { url, connections_max: 4 }).await.unwrap();
         catalog.migrate().await.unwrap();
-        let small = BucketConfig { object_bytes_max: Some(ByteSize(10)), ..bucket(SMALL_BUCKET, write_mode) };
-        let stale = BucketConfig { stale_reads: true, ..bucket(STALE_BUCKET, write_mode) };
-        let hedged = BucketConfig { hedged_reads: true, ..bucket(HEDGED_BUCKET, write_mode) };
+        let small =
+            BucketConfig { object_bytes_max: Some(ByteSize(10)), ..bucket(SMALL_BUCKET, names, write_mode) };
+        let stale = BucketConfig { stale_reads: true, ..bucket(STALE_BUCKET, names, write_mode) };
+        let hedged = BucketConfig { hedged_reads: true, ..bucket(HEDGED_BUCKET, names, write_mode) };
         let parts = Parts {
             journal: relais_proxy::JournalConfig {
                 entries_max: 1_000_000,
@@ -100,7 +105,13 @@ impl Node {
             config: &proxy_config(),
             access: &AccessConfig::default(),
             settle: &settle_config(),
-            buckets: &[bucket(BUCKET, write_mode), small, stale, hedged, bucket("*", write_mode)],
+            buckets: &[
+                bucket(BUCKET, names, write_mode),
+                small,
+                stale,
+                hedged,
+                bucket("*", names, write_mode),
+            ],
             stores: &stores,
             catalog: &catalog,
             keyring: &Keyring::new(Secret::from("a secret of thirty-two bytes or more".to_owned()), []),
@@ -224,6 +235,7 @@ fn proxy_config() -> Config {
         write_idle_timeout_seconds: 5,
         rates: RatesConfig { address: RateConfig::default(), identity: RateConfig::default() },
         form_bytes_max: ByteSize(1 << 20),
+        replica_stall_seconds: 2.try_into().unwrap(),
         drain_timeout_seconds: 5,
         shutdown_delay_seconds: 0,
     }
@@ -240,10 +252,10 @@ fn settle_config() -> SettleConfig {
     }
 }
 
-fn bucket(name: &str, write_mode: WriteMode) -> BucketConfig {
+fn bucket(name: &str, stores: &[&str], write_mode: WriteMode) -> BucketConfig {
     BucketConfig {
         name: name.to_owned(),
-        replicas: vec!["first".parse().unwrap(), "second".parse().unwrap()],
+        replicas: stores.iter().map(|store| store.parse().unwrap()).collect(),
         write_mode,
         object_bytes_max: None,
         content_types: Vec::new(),

@@ -45,8 +45,8 @@ impl Objects {
             let is_same = row.sequencer == looked.sequencer.0.cast_signed() && row.claim == looked.claim;
             let row = match is_same {
                 true => {
-                    let adopts = !undecided.contains(&(row.bucket.clone(), row.key.clone()));
-                    stay(row, outcome, adopts, now)
+                    let is_undecided = undecided.contains(&(row.bucket.clone(), row.key.clone()));
+                    stay(row, outcome, is_undecided, now)
                 }
                 false => moved(row, looked, outcome, now),
             };
@@ -79,7 +79,8 @@ async fn lock(
 }
 
 /// The keys with an intent whose outcome is not known. What the primary has at such a key may be what that intent did; recovery
-/// finds out by the difference to the row, so nobody else may take it into the row, or its event would never come.
+/// finds out by the difference to the row, so nobody else may take it into the row, or its event would never come. And what a
+/// settler has copied may have overwritten what that intent wrote on the replica: so that replica is not known to be current.
 async fn undecided(
     transaction: &DatabaseTransaction,
     attempts: &[(ObjectRow, Outcome)],
@@ -99,11 +100,12 @@ async fn undecided(
 }
 
 /// The key is still as it was looked at.
-fn stay(current: Model, outcome: &Outcome, adopts: bool, now: i64) -> Model {
+fn stay(current: Model, outcome: &Outcome, is_undecided: bool, now: i64) -> Model {
     let before = current.replicas.0;
     let state = |(replica, attempt): (&String, &Attempt)| {
         let before = before.get(replica).copied().unwrap_or(ReplicaState::Pending);
         let state = match attempt {
+            Attempt::Current { written: Some(_), .. } if is_undecided => ReplicaState::Pending,
             Attempt::Current { .. } => ReplicaState::Current,
             Attempt::Failed { give_up: true, .. } => ReplicaState::Failed,
             Attempt::Failed { .. } if !before.is_behind() => ReplicaState::Pending,
@@ -113,7 +115,7 @@ fn stay(current: Model, outcome: &Outcome, adopts: bool, now: i64) -> Model {
     };
     let replicas = Replicas(outcome.replicas.iter().map(state).collect());
     let facts = match &outcome.truth {
-        _ if !adopts => None,
+        _ if is_undecided => None,
         Truth::Unknown => None,
         Truth::Absent => Some(row(current.bucket.clone(), current.key.clone(), None)),
         Truth::Present(facts) => Some(row(current.bucket.clone(), current.key.clone(), Some(facts.clone()))),

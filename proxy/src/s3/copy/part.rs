@@ -1,7 +1,9 @@
 //! `UploadPartCopy`: a part of an upload that is taken from an object.
 
+use std::future::Future;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use relais_stores::request;
 use s3s::dto::{
     CopyPartResult, GetObjectInput, HeadObjectInput, Range, UploadPartCopyInput, UploadPartCopyOutput,
@@ -10,10 +12,11 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::{Pair, Source, now, source_conditions};
-use crate::error::GatewayError;
+use crate::access::write_mode;
 use crate::gateway::Gateway;
-use crate::placement::{Bucket, Place};
+use crate::placement::Place;
 use crate::s3::customer_key::check_customer_key;
+use crate::s3::fan_out::FanOut;
 use crate::s3::limits;
 use crate::s3::multipart::FIRST_PART;
 
@@ -35,8 +38,9 @@ impl Gateway {
             let first = asked.input.part_number == FIRST_PART && limits::examines(&bucket.config);
             let measured = first || limits::session_limit(&asked.extensions).is_some();
             if let Some(pairs) = gateway.copy_pairs(&source, &bucket).await?.filter(|_| !measured) {
-                let ids = id.places(&bucket);
-                return copy_part_in_stores(&asked.input, &source, &bucket, &pairs, &ids).await;
+                let required = write_mode::required(&bucket, &asked.extensions);
+                let calls = part_copies(&asked.input, &source, &pairs, &id.places(&bucket));
+                return gateway.copy_part_in_stores(required, calls).await;
             }
             let input = &asked.input;
             let asked_source = GetObjectInput { range, ..source_conditions!(input) };
@@ -62,6 +66,22 @@ impl Gateway {
             Ok(UploadPartCopyOutput { copy_part_result, ..Default::default() })
         });
         copied.await.map(S3Response::new)
+    }
+
+    /// The primary's answer is the client's. Who has not the part by then goes on; what it lacks at the end, it is settled.
+    async fn copy_part_in_stores(
+        &self,
+        required: usize,
+        calls: Vec<impl Future<Output = S3Result<UploadPartCopyOutput>> + Send + 'static>,
+    ) -> S3Result<UploadPartCopyOutput> {
+        let mut fan = FanOut::new(required);
+        for (index, call) in calls.into_iter().enumerate() {
+            fan.ask(index, call);
+        }
+        let met = fan.met().await;
+        let answer = met.and_then(|()| fan.answer());
+        self.afterwards(fan.rest().map(drop));
+        answer
     }
 
     /// A part must not ask for more than the source has; reading alone would give what there is.
@@ -100,14 +120,13 @@ fn last_of(range: Range) -> Option<u64> {
     }
 }
 
-/// Every store copies the part for itself; the primary's answer is the client's.
-async fn copy_part_in_stores(
+/// Every store that takes part copies the part for itself.
+fn part_copies(
     input: &UploadPartCopyInput,
     source: &Source,
-    bucket: &Bucket,
     pairs: &[Pair],
     ids: &[(Place, String)],
-) -> S3Result<UploadPartCopyOutput> {
+) -> Vec<impl Future<Output = S3Result<UploadPartCopyOutput>> + Send + 'static> {
     let copy = |(place, upload_id): &(Place, String)| {
         let (from, to) = pairs.iter().find(|(_, to)| to.replica == place.replica)?;
         let input = UploadPartCopyInput {
@@ -121,14 +140,5 @@ async fn copy_part_in_stores(
         let s3 = Arc::clone(&to.store.s3);
         Some(async move { s3.upload_part_copy(request(input)).await.map(|answer| answer.output) })
     };
-    let outcomes = futures::future::join_all(ids.iter().filter_map(copy)).await;
-    let mut answer = None;
-    for (index, outcome) in outcomes.into_iter().enumerate() {
-        match outcome {
-            Ok(output) => answer = answer.or(Some(output)),
-            Err(error) if index < bucket.required() => return Err(error),
-            Err(_) => {} // Left out of the upload, and settled after its end.
-        }
-    }
-    answer.ok_or_else(|| GatewayError::UploadId.into())
+    ids.iter().filter_map(copy).collect()
 }

@@ -4,14 +4,16 @@
 //! same answer again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use relais_catalog::IntentId;
 use relais_model::ByteSize;
-use relais_stores::{Features, is_outage, request};
+use relais_stores::{Features, request};
 use s3s::dto::{
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedMultipartUpload, CompletedPart,
-    CreateMultipartUploadInput, ETag, ListPartsInput,
+    CreateMultipartUploadInput, ETag, ListPartsInput, ListPartsOutput,
 };
-use s3s::{S3Result, s3_error};
+use s3s::{S3Response, S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
 use super::{UploadId, composite};
@@ -22,10 +24,12 @@ use crate::gateway::Gateway;
 use crate::kind::Examiner;
 use crate::placement::{Bucket, Place};
 use crate::s3::conditions::Conditions;
+use crate::s3::fan_out::{FanOut, PRIMARY};
 use crate::s3::limits;
-use crate::s3::mutation::Mutation;
+use crate::s3::mutation::{Change, Mutation, named_version};
+use crate::s3::replication_status::{self, Seer};
 use crate::s3::shown::shown;
-use crate::s3::write::Refused;
+use crate::s3::versions::MadeVersion;
 
 /// What the catalog keeps of an upload for those who come later.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -144,6 +148,47 @@ impl Completion {
         }
     }
 
+    /// One page of the parts that a place has.
+    async fn parts_at(&self, place: &Place, own_id: &str, after: Option<i32>) -> S3Result<ListPartsOutput> {
+        let list = ListPartsInput {
+            bucket: place.bucket.to_string(),
+            key: self.input.key.clone(),
+            upload_id: own_id.to_owned(),
+            part_number_marker: after,
+            ..Default::default()
+        };
+        Ok(place.store.s3.list_parts(request(list)).await?.output)
+    }
+
+    /// Makes sure that a place has every part that is named, as it is named.
+    async fn check_at(&self, place: &Place, own_id: &str) -> S3Result<()> {
+        let (mut there, mut marker) = (BTreeMap::new(), None);
+        loop {
+            let page = self.parts_at(place, own_id, marker).await?;
+            let parts = page.parts.unwrap_or_default().into_iter();
+            there.extend(parts.map(|part| (part.part_number, part.e_tag.map(ETag::into_value))));
+            marker = page.next_part_number_marker.filter(|_| page.is_truncated == Some(true));
+            if marker.is_none() {
+                break;
+            }
+        }
+        let is_there = |part: &&CompletedPart| {
+            let found = there.get(&part.part_number);
+            found.is_some_and(|etag| {
+                part.e_tag.as_ref().is_none_or(|wanted| etag.as_deref() == Some(wanted.value()))
+            })
+        };
+        match self.named().iter().find(|part| !is_there(part)) {
+            None => Ok(()),
+            Some(part) => Err(s3_error!(
+                InvalidPart,
+                "replica {} has not part {}, as it is named; upload it again",
+                place.replica,
+                part.part_number.unwrap_or_default()
+            )),
+        }
+    }
+
     async fn at(
         &self,
         place: &Place,
@@ -189,55 +234,94 @@ impl Gateway {
     }
 }
 
+/// A place that takes part: its index in the bucket, and the upload's id there.
+type Part = (usize, Place, String);
+
 impl Mutation {
     /// Completes on the primary first: its answer decides, and the others follow it.
-    pub(super) async fn complete(self, completion: Completion) -> S3Result<CompleteMultipartUploadOutput> {
-        let mut places = completion.id.places(&self.bucket).into_iter();
-        let (primary, own_id) = places.next().ok_or(GatewayError::UploadId)?;
+    pub(super) async fn complete(
+        self,
+        completion: Completion,
+        seer: Seer,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let (parts, completion) = (self.parts_of(&completion), Arc::new(completion));
+        let (_, primary, own_id) = parts.first().ok_or(GatewayError::UploadId)?;
         let decides = primary.store.features.conditional_writes;
         let conditions = if decides { Conditions::default() } else { completion.conditions() };
         // One at a time, here and on other instances: who comes second gets the answer of the first.
         let _turn = self.gateway.turn(&self.bucket, &self.key, false, &conditions).await?;
         if let Some(outcome) = self.gateway.outcome_of(&completion.input.upload_id).await? {
-            return Ok(completion.answer(&self.gateway, &self.bucket, outcome));
+            return Ok(S3Response::new(completion.answer(&self.gateway, &self.bucket, outcome)));
         }
-        self.check_size(&primary, &own_id, &completion).await?;
+        self.check_size(primary, own_id, &completion).await?;
+        self.check_others(&completion, &parts).await?;
         let id = self.open().await?;
-        let completed = match completion.at(&primary, own_id, true).await {
-            Ok(completed) => completed,
-            Err(error) => {
-                let in_doubt = is_outage(&error);
-                return Err(self.refused(id, Refused { error, in_doubt }).await);
+        let mut fan = FanOut::new(self.required);
+        for (index, place, own_id) in parts {
+            let completion = Arc::clone(&completion);
+            fan.ask(index, async move { completion.at(&place, own_id, index == PRIMARY).await });
+            if index == PRIMARY
+                && let Err(error) = fan.primary().await
+            {
+                return Err(self.refused(id, fan.refused(error)).await);
             }
-        };
-        let others: Vec<_> = places.collect();
-        let calls = others.iter().map(|(place, own_id)| completion.at(place, own_id.clone(), false));
-        let outcomes = futures::future::join_all(calls).await;
-        let refusal = outcomes.iter().zip(&others).find_map(super::failed);
-        if let Some(error) = refusal.filter(|_| self.bucket.required() > 1) {
-            return Err(self.refused(id, Refused { error, in_doubt: true }).await);
         }
-        // The version's id at each place that is done.
-        let versions = outcomes.into_iter().map(|outcome| outcome.map(|output| output.version_id).ok());
-        let mut done: BTreeMap<_, _> =
-            others.into_iter().map(|(place, _)| place.replica).zip(versions).collect();
-        done.insert(primary.replica.clone(), Some(completed.version_id.clone()));
-        let id_at = |place: &Place| done.get(&place.replica).cloned().flatten();
-        let ids: Vec<_> = self.bucket.places.iter().map(id_at).collect();
-        let current = ids.iter().take_while(|id| id.is_some()).count();
-        let ids: Vec<_> = ids.into_iter().map(Option::flatten).collect();
+        if let Err(error) = fan.met().await {
+            return Err(self.refused(id, fan.refused(error)).await);
+        }
+        fan.look();
+        for (index, error) in fan.failures() {
+            super::log_left_out(&self.bucket.places[*index], error);
+        }
+        self.acknowledge(id, &completion, fan, seer).await
+    }
+
+    async fn acknowledge(
+        self,
+        id: IntentId,
+        completion: &Completion,
+        mut fan: FanOut<CompleteMultipartUploadOutput>,
+        seer: Seer,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let owner = self.gateway.new_owner(&self.bucket, &self.requester, None).await?;
-        self.gateway.remember_version(&self.bucket, &self.key, &ids, &completion.acl(&owner)).await?;
+        let made = MadeVersion::of(fan.done(), |output| output.version_id.as_ref(), completion.acl(&owner));
+        let current = fan.done().keys().copied().collect();
+        let completed = fan.answer()?;
+        self.gateway.remember_version(&self.bucket, &self.key, &made).await?;
         let text = completion.details.acl.as_ref().map(serde_json::to_string).transpose();
-        let text = text.map_err(GatewayError::Kept)?;
-        self.apply_as_found(id, completed.e_tag.clone(), (owner, text), current).await?;
+        let acl = text.map_err(GatewayError::Kept)?;
+        let version_id = named_version(completed.version_id.as_ref());
+        let change = Change { acl, version_id, current, ..Default::default() };
+        let recorded = self.apply_as_found(id, completed.e_tag.clone(), &owner, change).await?;
         let outcome = outcome(completed);
         let answer = completion.answer(&self.gateway, &self.bucket, outcome.clone());
         self.remember_outcome(&completion.input.upload_id, &outcome).await;
-        if current < self.bucket.places.len() {
-            self.settle_after(std::future::ready(()));
+        let mut response = S3Response::new(answer);
+        replication_status::tell(&mut response.headers, &self.bucket, &recorded, seer);
+        self.follow(recorded, fan, made, |output| output.version_id.as_ref());
+        Ok(response)
+    }
+
+    /// The places that take part in an upload, the primary first.
+    fn parts_of(&self, completion: &Completion) -> Vec<Part> {
+        let index = |place: &Place| self.bucket.places.iter().position(|one| one.replica == place.replica);
+        let places = completion.id.places(&self.bucket).into_iter();
+        places.filter_map(|(place, own_id)| Some((index(&place)?, place, own_id))).collect()
+    }
+
+    /// Makes sure that enough places have every part, before the primary makes an object of its own. A part was acknowledged by
+    /// as many, but not by the same each time.
+    async fn check_others(&self, completion: &Arc<Completion>, parts: &[Part]) -> S3Result<()> {
+        if self.required == 1 {
+            return Ok(());
         }
-        Ok(answer)
+        let mut fan = FanOut::new(self.required);
+        fan.ask(PRIMARY, std::future::ready(Ok(())));
+        for (index, place, own_id) in parts.iter().skip(1).cloned() {
+            let completion = Arc::clone(completion);
+            fan.ask(index, async move { completion.check_at(&place, &own_id).await });
+        }
+        fan.met().await
     }
 
     /// The object is there whatever becomes of this; only a repetition would not be answered.
@@ -268,15 +352,8 @@ impl Mutation {
         let named: BTreeSet<_> = completion.named().iter().filter_map(|part| part.part_number).collect();
         let (mut total, mut marker) = (0, None);
         loop {
-            let list = ListPartsInput {
-                bucket: primary.bucket.to_string(),
-                key: completion.input.key.clone(),
-                upload_id: own_id.to_owned(),
-                part_number_marker: marker,
-                ..Default::default()
-            };
-            let listed = primary.store.s3.list_parts(request(list)).await?.output;
-            for part in listed.parts.unwrap_or_default() {
+            let page = completion.parts_at(primary, own_id, marker).await?;
+            for part in page.parts.unwrap_or_default() {
                 if part.part_number.is_some_and(|number| named.contains(&number)) {
                     total += part.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
                 }
@@ -286,7 +363,7 @@ impl Mutation {
                 self.gateway.uploads.remove(&completion.input.upload_id).await.map_err(GatewayError::from)?;
                 return Err(error.into());
             }
-            marker = listed.next_part_number_marker.filter(|_| listed.is_truncated == Some(true));
+            marker = page.next_part_number_marker.filter(|_| page.is_truncated == Some(true));
             if marker.is_none() {
                 return Ok(examiner.check_length(total).map_err(GatewayError::from)?);
             }

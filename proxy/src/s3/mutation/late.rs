@@ -5,7 +5,7 @@
 //! looked at once more, and no replica is believed to be equal to it.
 
 use relais_catalog::{Applied, CatalogError, INSTANCE_LEASE, IntentId};
-use relais_model::{Event, ReplicaState};
+use relais_model::{Event, ReplicaState, Sequencer};
 use s3s::dto::ETag;
 
 use super::Mutation;
@@ -13,12 +13,16 @@ use crate::background::settle;
 use crate::error::GatewayError;
 
 impl Mutation {
-    /// Records a write, also one whose intent is no longer ours to decide.
-    pub(super) async fn record(&self, id: IntentId, applied: Applied) -> Result<(), GatewayError> {
+    /// Records a write, also one whose intent is no longer ours to decide: that one has no sequencer to go by.
+    pub(super) async fn record(
+        &self,
+        id: IntentId,
+        applied: Applied,
+    ) -> Result<Option<Sequencer>, GatewayError> {
         match self.gateway.journal.apply(id, applied.clone()).await {
-            Ok(event) if !self.was_decided_by_others(&event) => Ok(()),
-            Ok(_) => self.record_late(applied, true).await,
-            Err(CatalogError::UnknownIntent(_)) => self.record_late(applied, false).await,
+            Ok(event) if !self.was_decided_by_others(&event) => Ok(Some(event.sequencer)),
+            Ok(_) => self.record_late(applied, true).await.map(|()| None),
+            Err(CatalogError::UnknownIntent(_)) => self.record_late(applied, false).await.map(|()| None),
             Err(error) => {
                 self.doubt(id).await;
                 Err(error.into())

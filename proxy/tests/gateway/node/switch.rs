@@ -1,5 +1,5 @@
-//! A store that can be switched off: it then answers as one that cannot be reached. It can also be slow with reads, and
-//! break off their bodies.
+//! A store that can be switched off: it then answers as one that cannot be reached, or not at all. It can also be slow with
+//! reads, and break off their bodies.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+use tokio::sync::Notify;
 
 pub(crate) struct Switch {
     store: Arc<dyn S3>,
@@ -17,6 +18,8 @@ pub(crate) struct Switch {
     read_delay_millis: AtomicU64,
     read_bytes_max: AtomicUsize,
     reads: AtomicUsize,
+    silent: AtomicBool,
+    released: Notify,
 }
 
 impl Switch {
@@ -24,6 +27,8 @@ impl Switch {
         Self {
             store,
             down: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+            released: Notify::new(),
             read_delay_millis: AtomicU64::new(0),
             read_bytes_max: AtomicUsize::new(usize::MAX),
             reads: AtomicUsize::new(0),
@@ -48,7 +53,7 @@ impl Switch {
     async fn read(&self) -> S3Result<()> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(self.read_delay_millis.load(Ordering::SeqCst))).await;
-        self.check()
+        self.check().await
     }
 
     fn cut(&self, body: StreamingBlob) -> StreamingBlob {
@@ -73,7 +78,20 @@ impl Switch {
         self.down.store(down, Ordering::SeqCst);
     }
 
-    fn check(&self) -> S3Result<()> {
+    /// Calls that are made from now on get no answer, and nothing of a body is read, until they are released.
+    pub(crate) fn set_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::SeqCst);
+    }
+
+    /// Lets the calls that wait go on.
+    pub(crate) fn release(&self) {
+        self.released.notify_waiters();
+    }
+
+    async fn check(&self) -> S3Result<()> {
+        if self.silent.load(Ordering::SeqCst) {
+            self.released.notified().await;
+        }
         if self.down.load(Ordering::SeqCst) {
             let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
             return Err(S3Error::with_source(S3ErrorCode::InternalError, Box::new(refused)));
@@ -106,7 +124,7 @@ macro_rules! switched {
 
             $(
                 async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
-                    self.check()?;
+                    self.check().await?;
                     self.store.$operation(request).await
                 }
             )*
