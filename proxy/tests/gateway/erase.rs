@@ -169,8 +169,10 @@ async fn a_replica_that_is_down_is_named_and_the_next_run_does_the_rest() {
     let mut report = erase(&node, &belongings("42", &["clothing/42/"])).await;
     for _ in 0..5 {
         if report.complete {
-            break; // The settler had put the replica off for some seconds.
+            break;
         }
+        // The store is left alone for up to three seconds after it was found out of order.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         report = erase(&node, &belongings("42", &["clothing/42/"])).await;
     }
     assert!(report.complete, "{report:?}");
