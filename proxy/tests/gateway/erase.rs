@@ -171,7 +171,7 @@ async fn a_replica_that_is_down_is_named_and_the_next_run_does_the_rest() {
         if report.complete {
             break;
         }
-        // The settler had put the replica off for some seconds, and its breaker may be open for as long.
+        // The store is left alone for up to three seconds after it was found out of order.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         report = erase(&node, &belongings("42", &["clothing/42/"])).await;
     }

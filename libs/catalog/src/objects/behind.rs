@@ -63,7 +63,8 @@ impl Objects {
                 store.keys += keys;
                 store.failed += if state == ReplicaState::Failed { keys } else { 0 };
                 store.waiting += if waits_for.is_some() { keys } else { 0 };
-                store.oldest = Some(store.oldest.map_or(date(oldest), |known| Ord::min(known, date(oldest))));
+                store.oldest =
+                    Some(store.oldest.map_or_else(|| date(oldest), |known| Ord::min(known, date(oldest))));
             }
         }
         Ok(stores)

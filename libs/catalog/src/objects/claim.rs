@@ -170,6 +170,12 @@ impl Objects {
         due.is_none_or(|due| due <= self.database.now())
     }
 
+    /// Whether the key was changed so lately that the write may still be on its way to replicas.
+    pub fn is_fresh(&self, row: &ObjectRow, lately: Duration) -> bool {
+        // Sequencers follow the clock, unless it stood still.
+        self.database.now() - row.sequencer.0.cast_signed() < micros(lately)
+    }
+
     /// For how long a replica has failed, without a success or an outage in between.
     pub fn failing_for(&self, row: &ObjectRow, replica: &str) -> Duration {
         let since = row.progress.get(replica).and_then(|progress| progress.trying_since);

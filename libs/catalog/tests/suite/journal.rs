@@ -81,7 +81,7 @@ async fn any_text_comes_back_as_it_was(scratch: &Scratch) {
         applied.requester.principal = text.to_owned();
         let event = write(&catalog, text, applied.clone()).await;
         assert_eq!(logged(&catalog).await.last(), Some(&event));
-        assert_eq!((&event.object, event.requester), (&applied.object, applied.requester.clone()));
+        assert_eq!((&event.object, &event.requester), (&applied.object, &applied.requester));
         // Twice: the first write makes the row, the second changes it.
         for _ in 0..2 {
             let row = catalog.objects().find(&bucket(), &key(text)).await.unwrap().unwrap();

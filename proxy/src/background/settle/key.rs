@@ -23,6 +23,10 @@ use crate::placement::{Bucket, Place};
 /// Up to this size an object is opened at once, in the hope that it is to be copied: that saves a request for each.
 const OPENED_BYTES_MAX: u64 = 256 * 1024;
 
+/// For so long the queue leaves a key to the write itself, which is perhaps still on its way to the replicas, and settles them
+/// when it has come there. A second copy at the same time would be one more version.
+const WRITE_GRACE: Duration = Duration::from_secs(2);
+
 /// First pause after a failed attempt; doubled each time.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 
@@ -111,7 +115,7 @@ impl<'a> Try<'a> {
             Attempt::Current { written: None, twin }
         } else if self.gateway.desk.is_out(&place.store) {
             Attempt::Waits
-        } else if self.which != Which::All && is_behind && !self.gateway.objects.is_due(self.row, &replica) {
+        } else if !self.is_due(&replica, is_behind) {
             Attempt::NotYet
         } else {
             return None;
@@ -119,6 +123,13 @@ impl<'a> Try<'a> {
         let unknown = (attempt == Attempt::Waits)
             .then(|| self.unknown(place, "its store is out of order or paused".to_owned()));
         Some((replica, (attempt, unknown)))
+    }
+
+    /// Whether a replica may be tried now. Somebody who wants to know does not wait.
+    fn is_due(&self, replica: &str, is_behind: bool) -> bool {
+        let objects = &self.gateway.objects;
+        let on_its_way = self.which == Which::Due && objects.is_fresh(self.row, WRITE_GRACE);
+        self.which == Which::All || !on_its_way && (!is_behind || objects.is_due(self.row, replica))
     }
 
     /// The primary's object, and the same once more, open, where it is small.

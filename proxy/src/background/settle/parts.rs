@@ -143,7 +143,7 @@ fn guess(length: u64, count: u64) -> u64 {
     let gives = |size: &u64| length.div_ceil(*size) == count;
     let usual = [8, 5, 16, 10, 32, 64, 128, 256, 512].map(|mib| mib * MIB);
     let smallest = length.div_ceil(count).next_multiple_of(MIB);
-    usual.into_iter().find(gives).unwrap_or(smallest).min(PIECE_BYTES_MAX).max(5 * MIB)
+    usual.into_iter().find(gives).unwrap_or(smallest).clamp(5 * MIB, PIECE_BYTES_MAX)
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Cause {
     }
 }
 
-/// In what one replica of a key differs from the primary, or did.
+/// What is done about a difference.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Doing {
     /// Only looks.
