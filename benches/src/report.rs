@@ -37,13 +37,20 @@ pub(crate) fn markdown(plan: &Plan, machine: &Machine, measured: &Measured) -> a
         text.push_str("**This was a quick run: it shows that everything works, not how fast it is.**\n\n");
     }
     write_machine(&mut text, plan, machine)?;
-    write_promises(&mut text, promises)?;
-    write_multiples(&mut text, stages)?;
+    if !promises.is_empty() {
+        write_promises(&mut text, promises)?;
+    }
+    if !stages.is_empty() {
+        write_multiples(&mut text, stages)?;
+    }
     for stage in stages {
         write_stage(&mut text, stage)?;
     }
-    write_memory(&mut text, stages)?;
-    write_noise(&mut text, machine, stages)?;
+    if !stages.is_empty() {
+        write_memory(&mut text, stages)?;
+        write_noise(&mut text, stages)?;
+    }
+    write_quiet(&mut text, machine)?;
     text.push_str(METHOD);
     Ok(text)
 }
@@ -130,15 +137,8 @@ fn write_memory(text: &mut String, stages: &[Stage]) -> anyhow::Result<()> {
 }
 
 /// How far the bare store alone went up and down: nothing smaller can be told from these figures.
-fn write_noise(text: &mut String, machine: &Machine, stages: &[Stage]) -> anyhow::Result<()> {
+fn write_noise(text: &mut String, stages: &[Stage]) -> anyhow::Result<()> {
     writeln!(text, "## Noise\n\n{NOISE}\n")?;
-    let others: f64 = machine.load_before.parse()?;
-    if others > QUIET_LOAD_MAX {
-        writeln!(
-            text,
-            "**The machine was not quiet**: before the first turn {others} processes of others wanted to run.\n"
-        )?;
-    }
     writeln!(text, "| | lowest | median | highest |\n|---|--:|--:|--:|")?;
     for stage in stages {
         for row in &stage.rows {
@@ -149,6 +149,18 @@ fn write_noise(text: &mut String, machine: &Machine, stages: &[Stage]) -> anyhow
         }
     }
     Ok(writeln!(text)?)
+}
+
+/// Whether anybody else was at work, which is what ratios suffer from least, and latencies most.
+fn write_quiet(text: &mut String, machine: &Machine) -> anyhow::Result<()> {
+    let others: f64 = machine.load_before.parse()?;
+    if others > QUIET_LOAD_MAX {
+        writeln!(
+            text,
+            "**The machine was not quiet**: before the first turn {others} processes of others wanted to run.\n"
+        )?;
+    }
+    Ok(())
 }
 
 fn mebibytes(rate: f64, row: &Row<Peer>) -> f64 {

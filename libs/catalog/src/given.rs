@@ -15,6 +15,8 @@ pub(crate) struct Given {
     from: String,
     /// The names of the columns.
     columns: Vec<&'static str>,
+    /// Columns that the rows do not have, and what they are made from.
+    computed: Vec<(&'static str, &'static str)>,
     json: String,
 }
 
@@ -31,7 +33,14 @@ impl Given {
             _ => elements(&columns),
         };
         let json = serde_json::to_string(rows).map_err(|error| DbErr::Json(error.to_string()))?;
-        Ok(Self { backend, from, columns: columns.iter().map(IdenStatic::as_str).collect(), json })
+        let columns = columns.iter().map(IdenStatic::as_str).collect();
+        Ok(Self { backend, from, columns, computed: Vec::new(), json })
+    }
+
+    /// Adds a column for [`Given::insert`], by an expression over the others.
+    pub(crate) fn with<C: ColumnTrait>(mut self, column: C, expression: &'static str) -> Self {
+        self.computed.push((column.as_str(), expression));
+        self
     }
 
     /// A question, with the rows in the place of `{given}`, which is behind FROM.
@@ -54,10 +63,13 @@ impl Given {
         let names = |columns: &[E::Column]| {
             columns.iter().map(|column| column.as_str()).collect::<Vec<_>>().join(", ")
         };
-        let columns = self.columns.join(", ");
+        let given = self.columns.iter().map(|column| (*column, *column));
+        let (columns, values): (Vec<_>, Vec<_>) = given.chain(self.computed.iter().copied()).unzip();
         let mut sql = format!(
-            "INSERT INTO {} ({columns}) SELECT {columns} FROM {} WHERE true ON CONFLICT ({}) DO ",
+            "INSERT INTO {} ({}) SELECT {} FROM {} WHERE true ON CONFLICT ({}) DO ",
             E::default().table_name(),
+            columns.join(", "),
+            values.join(", "),
             self.from,
             names(key),
         );

@@ -20,7 +20,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::apply::{self, Key};
+use super::apply;
 use super::{Announcement, Applied, Batches, Intent, Journal, append};
 use crate::database::Database;
 use crate::entities::journal::{Column, Entity, State};
@@ -103,28 +103,30 @@ impl Overdue {
     }
 }
 
-/// An open intent's row, as far as it is written.
+/// An open intent's row.
 #[derive(Serialize)]
-struct Opened {
+struct Opened<'a> {
     id: Uuid,
-    bucket: String,
-    key: String,
+    bucket: &'a str,
+    key: &'a str,
     kind: &'static str,
     state: State,
     instance: Uuid,
-    opened_sequencer: i64,
     updated_at: i64,
 }
 
-impl Opened {
-    const COLUMNS: [Column; 8] = [
+/// What the key's last change was when its intent was opened.
+const OPENED_SEQUENCER: &str = "COALESCE((SELECT objects.sequencer FROM objects \
+    WHERE objects.bucket = given.bucket AND objects.key = given.key), 0)";
+
+impl Opened<'_> {
+    const COLUMNS: [Column; 7] = [
         Column::Id,
         Column::Bucket,
         Column::Key,
         Column::Kind,
         Column::State,
         Column::Instance,
-        Column::OpenedSequencer,
         Column::UpdatedAt,
     ];
 }
@@ -252,33 +254,28 @@ impl Writer {
         batch: &[Request],
         now: i64,
     ) -> Result<(), DbErr> {
-        let opened: Vec<(Uuid, Key, &Intent)> = batch
+        let opened: Vec<Opened<'_>> = batch
             .iter()
             // Nobody would ever decide an intent of which nobody heard.
             .filter(|request| !request.reply.is_closed())
             .filter_map(|request| match &request.work {
-                Work::Open(intent) => Some((request.id, Key::of(&intent.bucket, &intent.key), intent)),
+                Work::Open(intent) => Some(Opened {
+                    id: request.id,
+                    bucket: intent.bucket.as_str(),
+                    key: intent.key.as_str(),
+                    kind: intent.kind.name(),
+                    state: State::Open,
+                    instance: self.instance.id,
+                    updated_at: now,
+                }),
                 _ => None,
             })
             .collect();
         if opened.is_empty() {
             return Ok(());
         }
-        let sequencers = apply::sequencers(transaction, opened.iter().map(|(_, key, _)| key)).await?;
-        let rows: Vec<Opened> = opened
-            .into_iter()
-            .map(|(id, key, intent)| Opened {
-                id,
-                opened_sequencer: sequencers.get(&key).copied().unwrap_or(0),
-                bucket: key.bucket,
-                key: key.key,
-                kind: intent.kind.name(),
-                state: State::Open,
-                instance: self.instance.id,
-                updated_at: now,
-            })
-            .collect();
-        let rows = Given::new(transaction.get_database_backend(), Opened::COLUMNS, &rows)?;
+        let rows = Given::new(transaction.get_database_backend(), Opened::COLUMNS, &opened)?;
+        let rows = rows.with(Column::OpenedSequencer, OPENED_SEQUENCER);
         transaction.execute_raw(rows.insert::<Entity>(&[Column::Id], &[])).await?;
         Ok(())
     }
