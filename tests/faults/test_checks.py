@@ -105,6 +105,14 @@ def test_a_copy_has_the_bytes_of_its_source():
     assert kinds(answers_of(history(FIRST, SECOND, copy, wrong))) == ["read"]
 
 
+def test_another_entity_tag_is_found_once_the_write_is_acknowledged():
+    assert kinds(answers_of(history(FIRST, read(2, 3, "1", etag='"other"')))) == ["read"]
+    copy = write("4", 4, 5, kind="copy", key="to", source="k")
+    early, late = [read(begun, 9, "4", body="1", key="to", etag='"other"') for begun in (4.5, 6)]
+    assert answers_of(history(FIRST, copy, early)) == []
+    assert kinds(answers_of(history(FIRST, copy, late))) == ["read"]
+
+
 def test_tags_of_an_overwritten_object_are_found():
     tagged = Operation("read", "get tags", "k", 4, 5, DONE, "200", found={"t": "4"})
     assert kinds(answers_of(history(FIRST, write("4", 1.5, 1.6, kind="tag"), SECOND, tagged))) == ["read"]
