@@ -217,6 +217,12 @@ def _one_content(bus, events):
     return [Finding("event ids", one.key, f"{bus}: several events are {id}") for id, many in contents.items() for one in list(many)[1:]]
 
 
+def statuses_at_the_end(reads):
+    """Once everything is settled, an object that says how far it is replicated says that it is done."""
+    wrong = [one for one in reads if one.found and isinstance(one.found, dict) and one.found.get("status") not in (None, "COMPLETED")]
+    return [Finding("replication status", one.key, str(one)) for one in wrong]
+
+
 def stores_hold(history, stores):
     """What is on the stores at the end: only what was written, the same on each, nothing lost, nothing back."""
     found, names = [], list(stores)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from .checks import Event, Stored, answers_of, events_on, last_events_tell, stores_hold
+from .checks import Event, Stored, answers_of, events_on, last_events_tell, statuses_at_the_end, stores_hold
 from .client import content_type
 from .history import DONE, LATE_SECONDS, REFUSED, UNKNOWN, History, Operation, body_of
 
@@ -255,3 +255,8 @@ def test_half_an_object_is_found():
 
 def test_a_lost_object_is_found():
     assert kinds(stores_hold(history(FIRST), {"a": {}})) == ["final state"]
+
+
+def test_a_status_that_stays_pending_is_found():
+    assert statuses_at_the_end([read(4, 5, "1", status="COMPLETED"), read(4, 5)]) == []
+    assert kinds(statuses_at_the_end([read(4, 5, "1", status="PENDING")])) == ["replication status"]
