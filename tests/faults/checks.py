@@ -6,7 +6,7 @@ Nothing here asks a server: `test_checks.py` shows with histories made by hand t
 from dataclasses import dataclass
 
 from .client import content_type, odd
-from .history import DONE, EVENTS, REFUSED, body_of, is_event_of, removes, writer_of
+from .history import CREATES, DONE, EVENTS, REFUSED, body_of, is_event_of, removes, writer_of
 
 READS = ("get", "head", "get tags", "list")
 MISSING = ("NoSuchKey", "404")
@@ -160,17 +160,18 @@ def _conditions(history, write):
 
 def events_on(history, bus, events):
     """Every acknowledged mutation has its event, with one id; the events of a key are in order."""
-    by_request, by_tag, found = {}, {}, []
+    by_request, announced, found = {}, {}, []
+    asked = {one.request_id for one in history.operations if one.request_id}
     for event in events:
         by_request.setdefault((event.request_id, event.key), []).append(event)
-        by_tag.setdefault((event.etag, event.key, event.name), []).append(event)
-    announced = {}
     for one in history.mutations():
         if one.outcome != DONE:
             continue
         its = [event for event in by_request.get((one.request_id, one.key), []) if is_event_of(event.name, one.kind)]
-        if not its and one.retried:
-            its = by_tag.get((_bare(one.etag), one.key, EVENTS[one.kind]), [])
+        if not its:
+            taken = {event.id for event in announced.values()}
+            free = [event for event in events if event.request_id not in asked and event.id not in taken]
+            its = [event for event in free if _tells_of(event, one)][:1]
         if not its:
             found.append(Finding("lost event", one.key, f"{bus} has no event of {one}"))
         elif len({event.id for event in its}) > 1:
@@ -178,6 +179,12 @@ def events_on(history, bus, events):
         else:
             announced[one.id] = its[0]
     return found + _order(bus, events) + _real_order(history, bus, announced) + _one_content(bus, events)
+
+
+def _tells_of(event, one):
+    """Whether an event whose request no client knows can be that of a mutation: recovery, or an earlier attempt, was first."""
+    same = event.key == one.key and is_event_of(event.name, one.kind)
+    return same and (one.kind not in CREATES or event.etag == _bare(one.etag))
 
 
 def _order(bus, events):

@@ -166,6 +166,15 @@ def test_a_lost_event_is_found():
     assert kinds(events_on(history(FIRST, SECOND), "bus", [event("2", 20)])) == ["lost event"]
 
 
+def test_an_event_that_recovery_made_counts_for_one_mutation():
+    again = write("4", 6, 7, kind="delete", etag=None)
+    removed = dataclasses.replace(event("3", 20, "ObjectRemoved:Delete"), request_id="recovery", etag=None)
+    assert events_on(history(FIRST, GONE), "bus", [event("1", 10), removed]) == []
+    assert kinds(events_on(history(FIRST, GONE, again), "bus", [event("1", 10), removed])) == ["lost event"]
+    made = dataclasses.replace(event("2", 20), request_id="recovery")
+    assert kinds(events_on(history(FIRST), "bus", [made])) == ["lost event"]
+
+
 def test_the_lost_event_of_a_deletion_is_found():
     assert kinds(events_on(history(FIRST, GONE), "bus", [event("1", 10)])) == ["lost event"]
 
