@@ -42,8 +42,8 @@ def main():
 
 def _runs(asked):
     """The runs of the long run, each shown as it ends."""
-    first = asked.first
-    seeds = asked.seed or (named_seeds() if asked.seeds else []) + [str(number) for number in range(first, first + asked.seeds)]
+    numbered = [str(number) for number in range(asked.first, asked.first + asked.seeds)]
+    seeds = asked.seed or (numbered and named_seeds() + numbered)
     summary, begun = Summary(), time.monotonic()
     job = fleet.Job(asked.operations, tuple(asked.modes.split(",")), asked.keep)
     for number, result in enumerate(fleet.results(seeds, job, asked.workers), 1):
@@ -64,8 +64,8 @@ def show(result, place="", file=None):
     """A line a run; of one that found something also what, and the history of the keys."""
     mark = f"{len(result.findings)} FINDINGS" if result.findings else "ok"
     outcomes = Counter(one.outcome for one in result.history.operations)
-    head = f"[{place}] seed {result.plan.seed}: {mark}, {result.seconds:.0f} s, settled in {result.settled_after:.1f} s, {dict(outcomes)}: {result.plan}"
-    print(head, flush=True, file=file)
+    times = f"{result.seconds:.0f} s, settled in {result.settled_after:.1f} s"
+    print(f"[{place}] seed {result.plan.seed}: {mark}, {times}, {dict(outcomes)}: {result.plan}", flush=True, file=file)
     for error in result.errors:
         print(f"  a fault failed: {error}", file=file)
     for one in result.findings:

@@ -42,9 +42,6 @@ class SmallDisk:
     def free(self):
         self._do(f"rm -f '{self.folder}/ballast'")
 
-    def free_bytes(self):
-        return int(self._do(f"df --output=avail -B1 '{self.folder}' | tail -1"))
-
     def close(self):
         self._keeper.stdin.close()
         self._keeper.wait(10)

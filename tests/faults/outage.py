@@ -49,9 +49,10 @@ class Speed:
             return f"{self.objects / seconds:,.0f} objects a second"
 
         return (
-            f"## A store that was away\n\n{self.objects:,} objects of {OBJECT_BYTES:,} bytes were written while the second store was away "
-            f"({rate(self.written)}). Back again, it was made equal at {rate(self.settled)}; rclone copies as many from store to store, "
-            f"{COPIES} at once, at {rate(self.copied)}. That is {self.ratio:.2f} × a plain copy; at least {RATIO_MIN} is asked for.\n"
+            f"## A store that was away\n\n{self.objects:,} objects of {OBJECT_BYTES:,} bytes were written while the second store "
+            f"was away ({rate(self.written)}). Back again, it was made equal at {rate(self.settled)}; rclone copies as many from "
+            f"store to store, {COPIES} at once, at {rate(self.copied)}. That is {self.ratio:.2f} × a plain copy; at least "
+            f"{RATIO_MIN} is asked for.\n"
         )
 
 

@@ -1,4 +1,4 @@
-"""Proof that the checks find what they are for: a relais that writes no intents down, and the same runs with one that does."""
+"""Proof that the checks find what they are for: runs with a relais that writes no intents down, and with one that does."""
 
 import os
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class Proof:
 
     def text(self):
         return (
-            f"## Proof of the checker\n\n{PROOF_SEEDS} seeds of {PROOF_OPERATIONS} operations in which relais is killed again and again and "
-            f"nothing else breaks. Built with `--features without-intents` it was found out by {self.without} lost events "
+            f"## Proof of the checker\n\n{PROOF_SEEDS} seeds of {PROOF_OPERATIONS} operations in which relais is killed again and "
+            f"again and nothing else breaks. Built with `--features without-intents` it was found out by {self.without} lost events "
             f"({self.without_all} findings); as it is: {self.with_intents} ({self.with_intents_all}).\n"
         )
 

@@ -68,8 +68,8 @@ class Summary:
         answers = ", ".join(f"{times:,} {outcome}" for outcome, times in sorted(self.outcomes.items()))
         return (
             f"## What was run\n\n{self.runs} seeds of {operations} operations in {self.seconds / 60:.0f} minutes on {os.cpu_count()} cores "
-            f"({platform.system()}). Answers: {answers} (unknown: no answer, or 5xx). After the last fault the journal was empty within "
-            f"{self.settled_sum / max(self.runs, 1):.1f} s on average, {self.settled_longest:.1f} s at the longest.{small}\n"
+            f"({platform.system()}). Answers: {answers} (unknown: no answer, or 5xx). After the last fault the journal was empty "
+            f"within {self.settled_sum / max(self.runs, 1):.1f} s on average, {self.settled_longest:.1f} s at the longest.{small}\n"
         )
 
     def _found(self):

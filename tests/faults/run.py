@@ -40,14 +40,16 @@ def run(site, plan, keep=None):
     """Runs a plan on the servers of a site. The folder `keep` gets the logs of a run that found something."""
     result, begun = Result(plan), time.monotonic()
     folder = site.folder / "runs" / plan.bucket
-    try:
-        with System(site, plan, folder) as system:
+    with System(site, plan, folder) as system:
+        try:
             _run(system, result)
-        if result.findings and keep:
-            _keep(folder, keep / plan.bucket)
-        system.forget()
-    finally:
-        canary._logs.clear()  # The folders are gone; the secrets of these runs are those of all tests.
+        except BaseException:
+            _keep(folder, keep)
+            raise
+    result.findings += _secrets(folder)
+    if result.findings:
+        _keep(folder, keep)
+    system.forget()
     result.seconds = time.monotonic() - begun
     return result
 
@@ -72,7 +74,9 @@ def _run(system, result):
     system.recover()
     result.findings += _settle(system, history, quiet)
     result.settled_after = time.monotonic() - quiet
+    before = len(history.operations)
     _read_everything(system, history)
+    result.findings += checks.statuses_at_the_end(history.operations[before:])
     buses = _buses(system)
     result.findings += _stop(system)
     stores = {name: _stored(system, number, kind) for number, (name, kind) in enumerate(zip(system.store_names(), plan.stores, strict=True))}
@@ -147,7 +151,15 @@ def _stored(system, number, kind):
     return found
 
 
-def _keep(folder, target):
-    target.mkdir(parents=True, exist_ok=True)
-    for log in folder.rglob("relais.log"):
-        (target / f"{log.parent.name}.log").write_bytes(log.read_bytes())
+def _secrets(folder):
+    """What the logs of the run must not say."""
+    logs = {log: canary.secrets_in(log.read_bytes()) for log in folder.rglob("relais.log")}
+    return [Finding("secret in a log", "", f"{log}: {what}") for log, found in logs.items() for what in found]
+
+
+def _keep(folder, keep):
+    """Copies the logs of a run that found something."""
+    for log in folder.rglob("relais.log") if keep else ():
+        target = keep / folder.name / f"{log.parent.name}.log"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(log.read_bytes())

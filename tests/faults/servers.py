@@ -37,7 +37,7 @@ class RestartedPostgres(Postgres):
     """PostgreSQL that can be ended, also by a crash, and started on the data that it has."""
 
     def restart(self, crash=False):
-        if crash:
+        if crash and self.child is not None:
             self.crash()
         else:
             self.stop()

@@ -71,6 +71,20 @@ class Site:
             self._clouds[name] = cloud.start()
         return self._clouds[name]
 
+    def recover(self):
+        """Everything that was started runs again, whatever a gremlin has left behind."""
+        started = [self.__dict__.get(name) for name in ("redis", "moto")]
+        for one in [*started, *self._clouds.values()]:
+            if one is not None and not is_running(one):
+                one.kill()
+                one.start()
+        if "postgres" in self.__dict__ and not is_running(self.postgres):
+            self.postgres.restart()
+        if "redis" in self.__dict__:
+            self.redis.client.config_set("maxmemory", 0)
+        if "small_disk" in self.__dict__:
+            self.small_disk.free()
+
     def look(self, kind, number):
         """A client of the store itself."""
         server = self.account(kind, number)
@@ -82,3 +96,7 @@ class Site:
 
 def is_remote(kind):
     return kind not in (FOLDER, SMALL)
+
+
+def is_running(process):
+    return process.child is not None and process.child.poll() is None

@@ -8,7 +8,7 @@ from harness.clients import boto3_client
 from .catalog import Catalog
 from .plan import MOTO, POSTGRES, REDIS, SMALL
 from .servers import Behind, Node
-from .site import is_remote
+from .site import is_remote, is_running
 
 # A run has no time for the patience that an operator wants.
 STORE = {"connect_timeout_seconds": 1, "read_timeout_seconds": 3, "queue_timeout_seconds": 5}
@@ -67,10 +67,11 @@ class System:
         instance.launch()
 
     def recover(self):
-        """When all faults are over: every instance that is meant to run does, and is ready."""
+        """When all faults are over: every server and every instance that is meant to run does, and is ready."""
+        self.site.recover()
         meant = [one for one in self.instances if not (self.plan.stays_dead and one.child is None)]
         for one in meant:
-            if one.child is None or one.child.poll() is not None:
+            if not is_running(one):
                 self.launch(one)
         for one in meant:
             one.wait_ready(one.is_ready, READY_SECONDS)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from .checks import Event, Stored, answers_of, events_on, last_events_tell, stores_hold
+from .checks import Event, Stored, answers_of, events_on, last_events_tell, statuses_at_the_end, stores_hold
 from .client import content_type
 from .history import DONE, LATE_SECONDS, REFUSED, UNKNOWN, History, Operation, body_of
 
@@ -105,6 +105,14 @@ def test_a_copy_has_the_bytes_of_its_source():
     assert kinds(answers_of(history(FIRST, SECOND, copy, wrong))) == ["read"]
 
 
+def test_another_entity_tag_is_found_once_the_write_is_acknowledged():
+    assert kinds(answers_of(history(FIRST, read(2, 3, "1", etag='"other"')))) == ["read"]
+    copy = write("4", 4, 5, kind="copy", key="to", source="k")
+    early, late = [read(begun, 9, "4", body="1", key="to", etag='"other"') for begun in (4.5, 6)]
+    assert answers_of(history(FIRST, copy, early)) == []
+    assert kinds(answers_of(history(FIRST, copy, late))) == ["read"]
+
+
 def test_tags_of_an_overwritten_object_are_found():
     tagged = Operation("read", "get tags", "k", 4, 5, DONE, "200", found={"t": "4"})
     assert kinds(answers_of(history(FIRST, write("4", 1.5, 1.6, kind="tag"), SECOND, tagged))) == ["read"]
@@ -156,6 +164,15 @@ def test_events_in_order_are_right_also_when_repeated():
 
 def test_a_lost_event_is_found():
     assert kinds(events_on(history(FIRST, SECOND), "bus", [event("2", 20)])) == ["lost event"]
+
+
+def test_an_event_that_recovery_made_counts_for_one_mutation():
+    again = write("4", 6, 7, kind="delete", etag=None)
+    removed = dataclasses.replace(event("3", 20, "ObjectRemoved:Delete"), request_id="recovery", etag=None)
+    assert events_on(history(FIRST, GONE), "bus", [event("1", 10), removed]) == []
+    assert kinds(events_on(history(FIRST, GONE, again), "bus", [event("1", 10), removed])) == ["lost event"]
+    made = dataclasses.replace(event("2", 20), request_id="recovery")
+    assert kinds(events_on(history(FIRST), "bus", [made])) == ["lost event"]
 
 
 def test_the_lost_event_of_a_deletion_is_found():
@@ -247,3 +264,8 @@ def test_half_an_object_is_found():
 
 def test_a_lost_object_is_found():
     assert kinds(stores_hold(history(FIRST), {"a": {}})) == ["final state"]
+
+
+def test_a_status_that_stays_pending_is_found():
+    assert statuses_at_the_end([read(4, 5, "1", status="COMPLETED"), read(4, 5)]) == []
+    assert kinds(statuses_at_the_end([read(4, 5, "1", status="PENDING")])) == ["replication status"]
