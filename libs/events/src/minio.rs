@@ -5,8 +5,6 @@
 //! id, the endpoint and the host of the server, the port of the client and what program it is, are empty; of the user's
 //! metadata there is the content type, which MinIO repeats there.
 
-use std::fmt::Write;
-
 use chrono::SecondsFormat;
 use relais_model::{Event, EventKind, ObjectFacts};
 use serde::Serialize;
@@ -214,8 +212,7 @@ fn query_escaped(text: &str) -> String {
                 escaped.push(char::from(byte))
             }
             b' ' => escaped.push('+'),
-            // A `String` takes everything that is written to it.
-            _ => drop(write!(escaped, "%{byte:02X}")),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
         }
     }
     escaped
@@ -229,7 +226,7 @@ fn as_go_writes(value: &impl Serialize) -> String {
     for character in text.chars() {
         match character {
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                drop(write!(safe, "\\u{:04x}", u32::from(character)))
+                safe.push_str(&format!("\\u{:04x}", u32::from(character)));
             }
             character => safe.push(character),
         }

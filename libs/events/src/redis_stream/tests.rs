@@ -277,6 +277,113 @@ async fn what_is_not_an_event_is_skipped_for_good() {
 }
 
 #[tokio::test]
+async fn a_test_event_is_on_the_stream_and_no_group_hears_of_it() {
+    let server = Server::start();
+    let bus = hasty(&server, "one");
+    let notice = TestNotice {
+        time: chrono::DateTime::UNIX_EPOCH,
+        bucket: "media".parse().unwrap(),
+        request_id: "5582815E1AEA5ADF".into(),
+        host_id: "node".into(),
+    };
+    bus.test(&notice).await.unwrap();
+    let events = many(1);
+    publish(&bus, &events).await.unwrap();
+
+    let entries: StreamRangeReply = run(&bus, "XRANGE relais:events - +").await;
+    let field = |name: &str| entries.ids[0].get::<String>(name).unwrap();
+    assert_eq!((field("type").as_str(), field("bucket").as_str()), ("s3:TestEvent", "media"));
+    let record: serde_json::Value = serde_json::from_str(&field("record")).unwrap();
+    assert_eq!(record["Event"], "s3:TestEvent");
+
+    let mut subscription = bus.subscribe(&group("g")).await.unwrap();
+    let deliveries = next(&mut subscription, 9).await;
+    assert_eq!(
+        deliveries.iter().map(|one| &one.event).collect::<Vec<_>>(),
+        events.iter().collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn a_rule_that_sent_an_event_is_named_in_its_record() {
+    let server = Server::start();
+    let bus = hasty(&server, "one");
+    let event = many(1).remove(0);
+    let ruled = Notice { event: event.clone(), rule: Some("thumbnails".to_owned()) };
+    bus.publish(&[ruled, Notice::from(event)]).await.unwrap();
+
+    let entries: StreamRangeReply = run(&bus, "XRANGE relais:events - +").await;
+    let ids = entries.ids.iter().map(|entry| {
+        let record: serde_json::Value =
+            serde_json::from_str(&entry.get::<String>("record").unwrap()).unwrap();
+        record["s3"]["configurationId"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), ["thumbnails", "relais"]);
+}
+
+#[tokio::test]
+async fn partitions_spread_objects_and_keep_the_events_of_each_in_order() {
+    let server = Server::start();
+    let partitioned = Config { partitions: 4, ..config(&server.url(), 1_000_000) };
+    let bus = RedisStream::connect(&partitioned, "one").unwrap();
+    let mut events = many(400);
+    for (number, event) in events.iter_mut().enumerate() {
+        event.key = format!("object-{}", number % 40).parse().unwrap();
+    }
+    let mut subscription = bus.subscribe(&group("g")).await.unwrap();
+    publish(&bus, &events).await.unwrap();
+    for number in 0..4 {
+        let length: u64 = run(&bus, &format!("XLEN relais:events:{{{number}}}")).await;
+        assert!(length > 0, "partition {number} has its share");
+    }
+
+    let mut heard = Vec::new();
+    while heard.len() < events.len() {
+        let deliveries = next(&mut subscription, 64).await;
+        subscription.acknowledge(&deliveries).await.unwrap();
+        heard.extend(deliveries.into_iter().map(|one| one.event));
+    }
+    for number in 0..40 {
+        let of = |events: &[Event]| {
+            let key = format!("object-{number}");
+            let of_it = events.iter().filter(|event| event.key.as_str() == key);
+            of_it.map(|event| event.id).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&heard), of(&events));
+    }
+    for number in 0..4 {
+        let pending: redis::streams::StreamPendingReply =
+            run(&bus, &format!("XPENDING relais:events:{{{number}}} g")).await;
+        assert_eq!(pending.count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn partitioned_streams_keep_the_contract_for_one_object() {
+    let server = Server::start();
+    let partitioned = Config { partitions: 3, ..config(&server.url(), 1_000_000) };
+    let mut bus = RedisStream::connect(&partitioned, "one").unwrap();
+    bus.redelivered_after = Duration::from_millis(400);
+    let mut events = contract::samples();
+    for event in &mut events {
+        event.key = "one".parse().unwrap();
+    }
+    contract::check(&bus, &bus, &events).await;
+}
+
+/// A partition once chosen is for ever: what is on the streams, and other publishers, go by it.
+#[test]
+fn the_partition_of_an_object_never_changes() {
+    let mut event = many(1).remove(0);
+    let mut of = |bucket: &str, key: &str| {
+        (event.bucket, event.key) = (bucket.parse().unwrap(), key.parse().unwrap());
+        partition_of(&event, 16)
+    };
+    // FNV-1a, 64 bits, of "media/a": 0x3ab389f0906f71df; of "media/b": 0x3ab38af0906f7392.
+    assert_eq!((of("media", "a"), of("media", "b")), (15, 2));
+}
+
+#[tokio::test]
 async fn two_processes_share_a_group_without_repeats() {
     let server = Server::start();
     let url = server.url();
