@@ -49,7 +49,7 @@ fn publisher(config: &Config, bus: &BusConfig, region: &str) -> Result<Arc<dyn P
                 length_max: bus.length_max.unwrap_or(config.stream_length_max),
                 partitions: bus.partitions.unwrap_or(1),
             };
-            return Ok(Arc::new(RedisStream::new(link, &options, NO_CONSUMER)?.in_region(region)));
+            return Ok(Arc::new(RedisStream::new(&link, &options, NO_CONSUMER)?.in_region(region)));
         }
         Kind::Channel => Format::Channel,
         Kind::Namespace => Format::Namespace,
@@ -77,19 +77,17 @@ fn link(config: &Config, bus: &BusConfig) -> Result<Link, BusError> {
     }
 }
 
-/// Two buses on one key would each write there what the other has written.
+/// Two buses on one key would each write there what the other has written. Channels have names of their own.
 fn no_key_twice(config: &Config) -> Result<(), BusError> {
-    let default = config.redis_url.iter().map(|url| (url, &config.stream));
-    let further = config
-        .buses
-        .iter()
-        .filter_map(|bus| Some((bus.redis_url.as_ref().or(config.redis_url.as_ref())?, &bus.key)));
+    let default = config.redis_url.iter().map(|url| (url, &config.stream, false));
+    let further = config.buses.iter().filter_map(|bus| {
+        let url = bus.redis_url.as_ref().or(config.redis_url.as_ref())?;
+        Some((url, &bus.key, bus.kind == Kind::Channel))
+    });
     let mut seen = BTreeSet::new();
-    for (url, key) in default.chain(further) {
-        if !seen.insert((url, key)) {
-            return Err(BusError::Misconfigured(format!(
-                "buses: two of them write to the key {key:?} of one redis"
-            )));
+    for (url, key, is_channel) in default.chain(further) {
+        if !seen.insert((url, key, is_channel)) {
+            return Err(BusError::Misconfigured(format!("buses: two of them write to {key:?} of one redis")));
         }
     }
     Ok(())

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::redis_stream::keys_of;
+
 /// Settings of the event buses.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +91,13 @@ pub struct RedisConfig {
     pub certificate_file: Option<PathBuf>,
     /// File with its key.
     pub key_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// The keys of the default stream.
+    pub fn streams(&self) -> Vec<String> {
+        keys_of(&self.stream, self.partitions)
+    }
 }
 
 impl fmt::Debug for Config {

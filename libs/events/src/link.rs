@@ -265,9 +265,9 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
 /// A Redis that saves or fails over may pause for seconds; giving up too soon only publishes twice.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A delivery with everything that may go wrong on the way must end before the lease of the relay does: another would
+/// A delivery with everything that may go wrong on the way must end well before the lease of the relay does: another would
 /// begin to publish the same.
-const DELIVERY_TIMEOUT: Duration = Duration::from_millis(6500);
+const DELIVERY_TIMEOUT: Duration = Duration::from_millis(5500);
 
 /// One replica is what a failover needs; it takes the one that has most.
 const REPLICAS_MIN: u32 = 1;

@@ -22,6 +22,7 @@ use futures::future::try_join_all;
 use redis::Cmd;
 use uuid::Uuid;
 
+pub(crate) use self::partition::keys_of;
 use self::partition::{Partition, partition_of};
 use self::subscription::RedisSubscription;
 use crate::bus::{Bus, GroupName, Notice, Publisher, REDELIVERED_AFTER, Subscription, TestNotice};
@@ -66,10 +67,10 @@ impl RedisStream {
             length_max: config.stream_length_max,
             partitions: config.partitions,
         };
-        Self::new(link, &options, consumer)
+        Self::new(&link, &options, consumer)
     }
 
-    pub(crate) fn new(link: Link, options: &StreamOptions<'_>, consumer: &str) -> Result<Self, BusError> {
+    pub(crate) fn new(link: &Link, options: &StreamOptions<'_>, consumer: &str) -> Result<Self, BusError> {
         if !(1..=PARTITIONS_MAX).contains(&options.partitions) {
             let rule = format!("partitions of bus {}: from 1 to {PARTITIONS_MAX}", options.name);
             return Err(BusError::Misconfigured(rule));

@@ -42,7 +42,10 @@ async fn what_contradicts_itself_is_said() {
         (vec![bus("redis", Kind::Stream, "k")], "there is another bus redis"),
         (vec![bus("a", Kind::Access, "k"), bus("a", Kind::Access, "l")], "there is another bus a"),
         (vec![bus("a", Kind::Access, "")], "bus a: `key` must not be empty"),
-        (vec![bus("a", Kind::Access, "relais:events")], "two of them write to the key \"relais:events\""),
+        (
+            vec![bus("a", Kind::Access, "relais:events")],
+            "two of them write to \"relais:events\" of one redis",
+        ),
         (vec![BusConfig { partitions: Some(2), ..bus("a", Kind::Channel, "k") }], "are for a stream"),
         (
             vec![BusConfig { partitions: Some(0), ..bus("a", Kind::Stream, "k") }],
