@@ -25,7 +25,10 @@ pub(super) fn print(config: &Config, keys: &Keys, s3: Option<SocketAddr>, api: S
     let bucket =
         config.buckets.iter().map(|bucket| bucket.name.as_str()).find(|name| *name != "*").unwrap_or("media");
     let events = match config.events.redis_url {
-        Some(_) => format!("redis-cli XREAD BLOCK 0 STREAMS {} '$'", config.events.stream),
+        Some(_) => {
+            let streams = config.events.streams();
+            format!("redis-cli XREAD BLOCK 0 STREAMS {}{}", streams.join(" "), " '$'".repeat(streams.len()))
+        }
         None => format!("RELAIS_DATA_DIR={} {} events tail", config.data_dir.display(), program()),
     };
     println!(

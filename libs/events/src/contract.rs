@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{TimeZone, Utc};
+use chrono::{DateTime, TimeZone, Utc};
 use relais_model::{DerivedFrom, Event, EventKind, ObjectFacts, Requester, Sequencer};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::bus::{Bus, Delivery, GroupName, Notice, Publisher, REDELIVERED_AFTER, Subscription};
+use crate::bus::{Bus, Delivery, GroupName, Notice, Publisher, REDELIVERED_AFTER, Subscription, TestNotice};
 
 /// How many events [`check`] needs.
 pub const EVENTS: usize = 8;
@@ -26,6 +26,7 @@ pub async fn check(publisher: &dyn Publisher, bus: &dyn Bus, events: &[Event]) {
     bus.ping().await.expect("a bus in service answers a ping");
     publisher.ping().await.expect("a publisher in service answers a ping");
     publisher.publish(&[]).await.expect("publishing nothing is no error");
+    publisher.test(&test_notice()).await.expect("a publisher in service takes a test event");
 
     every_group_hears_of_everything_in_order(&sides, &events[..4]).await;
     what_is_not_acknowledged_comes_again(&sides, &events[4..5]).await;
@@ -56,6 +57,16 @@ pub fn samples() -> Vec<Event> {
         sample(EventKind::Delete, "images/été.png", 7),
         bare,
     ]
+}
+
+/// What no group hears of.
+fn test_notice() -> TestNotice {
+    TestNotice {
+        time: DateTime::UNIX_EPOCH,
+        bucket: "media".parse().expect("a short name is valid"),
+        request_id: "5582815E1AEA5ADF".into(),
+        host_id: "node".into(),
+    }
 }
 
 fn sample(kind: EventKind, key: &str, sequencer: u64) -> Event {

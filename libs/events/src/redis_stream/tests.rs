@@ -1,22 +1,20 @@
-mod server;
-
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::Arc;
 
 use redis::Value;
 use redis::streams::StreamRangeReply;
+use relais_model::Event;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use self::server::Server;
 use super::*;
+use crate::bus::Delivery;
+use crate::config::RedisConfig;
 use crate::contract;
+use crate::servers::{Server, plain_config as config};
 
 const SOON: Duration = Duration::from_secs(20);
-
-fn config(url: &str, stream_length_max: u64) -> Config {
-    Config { redis_url: Some(url.to_owned()), stream: "relais:events".to_owned(), stream_length_max }
-}
 
 /// A bus that hands out again after less than half a second.
 fn hasty(server: &Server, consumer: &str) -> RedisStream {
@@ -50,7 +48,7 @@ async fn run<T: redis::FromRedisValue>(bus: &RedisStream, words: &str) -> T {
     words.for_each(|word| {
         command.arg(word);
     });
-    bus.link.command(&command).await.unwrap()
+    bus.partitions[0].link.command(&command).await.unwrap()
 }
 
 #[tokio::test]
@@ -133,7 +131,7 @@ async fn a_consumer_that_restarts_finds_at_once_what_it_left_undone() {
 async fn publish_much(bus: &RedisStream, count: usize) -> Vec<Event> {
     let events = many(count);
     for batch in events.chunks(50) {
-        bus.trimmer.forget_last().await;
+        bus.partitions[0].trimmer.forget_last().await;
         publish(bus, batch).await.unwrap();
     }
     events
@@ -231,7 +229,7 @@ async fn a_redis_that_refuses_writes_takes_nothing_and_says_why() {
     for (fault, repair, hint) in [
         ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "out of memory"),
         ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "read-only replica"),
-        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "refused the command"),
+        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "not ready yet"),
     ] {
         run::<()>(&bus, fault).await;
         let error = publish(&bus, &events).await.unwrap_err().to_string();
@@ -279,6 +277,113 @@ async fn what_is_not_an_event_is_skipped_for_good() {
 }
 
 #[tokio::test]
+async fn a_test_event_is_on_the_stream_and_no_group_hears_of_it() {
+    let server = Server::start();
+    let bus = hasty(&server, "one");
+    let notice = TestNotice {
+        time: chrono::DateTime::UNIX_EPOCH,
+        bucket: "media".parse().unwrap(),
+        request_id: "5582815E1AEA5ADF".into(),
+        host_id: "node".into(),
+    };
+    bus.test(&notice).await.unwrap();
+    let events = many(1);
+    publish(&bus, &events).await.unwrap();
+
+    let entries: StreamRangeReply = run(&bus, "XRANGE relais:events - +").await;
+    let field = |name: &str| entries.ids[0].get::<String>(name).unwrap();
+    assert_eq!((field("type").as_str(), field("bucket").as_str()), ("s3:TestEvent", "media"));
+    let record: serde_json::Value = serde_json::from_str(&field("record")).unwrap();
+    assert_eq!(record["Event"], "s3:TestEvent");
+
+    let mut subscription = bus.subscribe(&group("g")).await.unwrap();
+    let deliveries = next(&mut subscription, 9).await;
+    assert_eq!(
+        deliveries.iter().map(|one| &one.event).collect::<Vec<_>>(),
+        events.iter().collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn a_rule_that_sent_an_event_is_named_in_its_record() {
+    let server = Server::start();
+    let bus = hasty(&server, "one");
+    let event = many(1).remove(0);
+    let ruled = Notice { event: event.clone(), rule: Some("thumbnails".to_owned()) };
+    bus.publish(&[ruled, Notice::from(event)]).await.unwrap();
+
+    let entries: StreamRangeReply = run(&bus, "XRANGE relais:events - +").await;
+    let ids = entries.ids.iter().map(|entry| {
+        let record: serde_json::Value =
+            serde_json::from_str(&entry.get::<String>("record").unwrap()).unwrap();
+        record["s3"]["configurationId"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), ["thumbnails", "relais"]);
+}
+
+#[tokio::test]
+async fn partitions_spread_objects_and_keep_the_events_of_each_in_order() {
+    let server = Server::start();
+    let partitioned = Config { partitions: 4, ..config(&server.url(), 1_000_000) };
+    let bus = RedisStream::connect(&partitioned, "one").unwrap();
+    let mut events = many(400);
+    for (number, event) in events.iter_mut().enumerate() {
+        event.key = format!("object-{}", number % 40).parse().unwrap();
+    }
+    let mut subscription = bus.subscribe(&group("g")).await.unwrap();
+    publish(&bus, &events).await.unwrap();
+    for number in 0..4 {
+        let length: u64 = run(&bus, &format!("XLEN relais:events:{{{number}}}")).await;
+        assert!(length > 0, "partition {number} has its share");
+    }
+
+    let mut heard = Vec::new();
+    while heard.len() < events.len() {
+        let deliveries = next(&mut subscription, 64).await;
+        subscription.acknowledge(&deliveries).await.unwrap();
+        heard.extend(deliveries.into_iter().map(|one| one.event));
+    }
+    for number in 0..40 {
+        let of = |events: &[Event]| {
+            let key = format!("object-{number}");
+            let of_it = events.iter().filter(|event| event.key.as_str() == key);
+            of_it.map(|event| event.id).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&heard), of(&events));
+    }
+    for number in 0..4 {
+        let pending: redis::streams::StreamPendingReply =
+            run(&bus, &format!("XPENDING relais:events:{{{number}}} g")).await;
+        assert_eq!(pending.count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn partitioned_streams_keep_the_contract_for_one_object() {
+    let server = Server::start();
+    let partitioned = Config { partitions: 3, ..config(&server.url(), 1_000_000) };
+    let mut bus = RedisStream::connect(&partitioned, "one").unwrap();
+    bus.redelivered_after = Duration::from_millis(400);
+    let mut events = contract::samples();
+    for event in &mut events {
+        event.key = "one".parse().unwrap();
+    }
+    contract::check(&bus, &bus, &events).await;
+}
+
+/// A partition once chosen is for ever: what is on the streams, and other publishers, go by it.
+#[test]
+fn the_partition_of_an_object_never_changes() {
+    let mut event = many(1).remove(0);
+    let mut of = |bucket: &str, key: &str| {
+        (event.bucket, event.key) = (bucket.parse().unwrap(), key.parse().unwrap());
+        partition_of(&event, 16)
+    };
+    // FNV-1a, 64 bits, of "media/a": 0x3ab389f0906f71df; of "media/b": 0x3ab38af0906f7392.
+    assert_eq!((of("media", "a"), of("media", "b")), (15, 2));
+}
+
+#[tokio::test]
 async fn two_processes_share_a_group_without_repeats() {
     let server = Server::start();
     let url = server.url();
@@ -316,7 +421,7 @@ async fn the_password_is_never_told() {
 
     for unreadable in ["redis://:mackerel@", "http://:mackerel@host", "mackerel"] {
         let error = RedisStream::connect(&config(unreadable, 10), "one").unwrap_err();
-        assert!(matches!(error, BusError::InvalidUrl));
+        assert!(matches!(error, BusError::InvalidUrl { .. }));
         assert!(!format!("{error:?} {error}").contains("mackerel"), "{error:?}");
     }
     let none = Config { redis_url: None, ..config("", 10) };
@@ -325,7 +430,7 @@ async fn the_password_is_never_told() {
 
 #[test]
 fn a_server_that_repeats_the_password_is_not_quoted() {
-    let bus = Link::open("redis://:swordfish@localhost").unwrap();
+    let bus = Link::open("url", "redis://:swordfish@localhost", &RedisConfig::default()).unwrap();
     let said = redis::make_extension_error("ERR".into(), Some("unknown command 'AUTH' 'swordfish'".into()));
     let error = bus.failure("ping", &said);
     assert!(!format!("{error:?}").contains("swordfish"), "{error:?}");
