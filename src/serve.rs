@@ -67,7 +67,12 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         format!("api.listen: cannot listen on {}; is another server running there?", config.api.listen)
     })?;
     let api_address = api.local_addr()?;
-    let ready = readiness::readiness(catalog.clone(), Arc::clone(&bus), stages.announced.clone());
+    let ready = readiness::readiness(
+        catalog.clone(),
+        Arc::clone(&bus),
+        publishers.clone(),
+        stages.announced.clone(),
+    );
     let router = relais_proxy::api::router(&config.api, metrics, ready, routes);
     let router = router.map_err(Misconfigured::from_error)?;
 
@@ -166,26 +171,22 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Catalog> {
     })
 }
 
-/// The bus that sidecars read, and those that events are taken to. Where no Redis is configured sidecars read the log itself.
+/// The bus that sidecars read, and those that events are taken to; none is contacted yet. Where no Redis is configured
+/// sidecars read the log itself.
 fn buses(config: &Config, catalog: &Catalog) -> anyhow::Result<(Arc<dyn Bus>, Vec<Arc<dyn Publisher>>)> {
-    match redis(config)? {
-        Some(redis) => {
-            let redis = Arc::new(redis);
-            Ok((Arc::clone(&redis) as Arc<dyn Bus>, vec![redis]))
+    let consumer = format!("relais-{}", uuid::Uuid::new_v4().simple()); // In containers every process has the same id.
+    let bus: Arc<dyn Bus> = match config.events.redis_url {
+        Some(_) => {
+            Arc::new(RedisStream::connect(&config.events, &consumer).map_err(Misconfigured::from_error)?)
         }
-        None => Ok((Arc::new(EmbeddedBus::new(Arc::new(JournalLog(catalog.event_log())))), Vec::new())),
-    }
+        None => Arc::new(EmbeddedBus::new(Arc::new(JournalLog(catalog.event_log())))),
+    };
+    Ok((bus, publishers(config)?))
 }
 
-/// The Redis that the configuration names; it is not contacted yet.
-pub(crate) fn redis(config: &Config) -> anyhow::Result<Option<RedisStream>> {
-    if config.events.redis_url.is_none() {
-        return Ok(None);
-    }
-    let consumer = format!("relais-{}", uuid::Uuid::new_v4().simple()); // In containers every process has the same id.
-    let redis = RedisStream::connect(&config.events, &consumer)
-        .map_err(|error| Misconfigured(format!("events.redis_url (REDIS_URL): {error}")))?;
-    Ok(Some(redis.in_region(&config.proxy.region)))
+/// Where events are taken to.
+pub(crate) fn publishers(config: &Config) -> anyhow::Result<Vec<Arc<dyn Publisher>>> {
+    relais_events::publishers(&config.events, &config.proxy.region).map_err(Misconfigured::from_error)
 }
 
 /// The prefixes that are a user's, by the layouts of the configuration.

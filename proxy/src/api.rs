@@ -67,8 +67,17 @@ pub enum InvalidApi {
     Origin(String),
 }
 
-/// Says what is missing for this process to do its work; empty when it is ready.
-pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sync>;
+/// Says whether this process can do its work.
+pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Ready> + Send + Sync>;
+
+/// What keeps a process from its work, in words.
+#[derive(Clone, Debug, Default)]
+pub struct Ready {
+    /// What it cannot work without; it is ready where this is empty.
+    pub missing: Vec<String>,
+    /// What it goes on without, for now.
+    pub away: Vec<String>,
+}
 
 #[derive(Clone)]
 struct Shared {
@@ -143,10 +152,14 @@ async fn health() -> Json<serde_json::Value> {
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
-    let reasons = (shared.readiness)().await;
-    if reasons.is_empty() {
+    let Ready { missing, away } = (shared.readiness)().await;
+    if missing.is_empty() && away.is_empty() {
         return Json(json!({ "status": "ready" })).into_response();
     }
+    if missing.is_empty() {
+        return Json(json!({ "status": "ready", "away": away })).into_response();
+    }
+    let reasons: Vec<String> = missing.into_iter().chain(away).collect();
     (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "reasons": reasons })))
         .into_response()
 }

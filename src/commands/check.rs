@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use relais_catalog::Catalog;
-use relais_events::{Bus, RedisStream};
+use relais_events::Publisher;
 use relais_model::BucketName;
 use relais_proxy::{Bucket, Place, Placement};
 use relais_stores::{Store, Stores, probe};
@@ -56,8 +56,8 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         report.line(&format!("store {}", store.name), probe_in_own_bucket(store).await);
     }
     report.line("database", database(config).await);
-    if let Some(bus) = serve::redis(config)? {
-        report.line("redis", redis(config, &bus).await);
+    for bus in serve::publishers(config)? {
+        report.line(&format!("bus {}", bus.name()), reached(&*bus).await);
     }
     if config.transcription.enabled {
         report.line("model", model(&config.transcription));
@@ -136,9 +136,9 @@ async fn tables(catalog: &Catalog) -> Result<String, String> {
     }
 }
 
-async fn redis(config: &Config, redis: &RedisStream) -> Result<String, String> {
-    redis.ping().await.map_err(said)?;
-    Ok(format!("events go to the stream {}", config.events.stream))
+async fn reached(bus: &dyn Publisher) -> Result<String, String> {
+    bus.ping().await.map_err(said)?;
+    Ok("events go there".to_owned())
 }
 
 fn model(config: &relais_transcription::Config) -> Result<String, String> {

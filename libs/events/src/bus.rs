@@ -8,7 +8,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use relais_model::Event;
+use chrono::{DateTime, Utc};
+use relais_model::{BucketName, Event};
 
 use crate::error::BusError;
 
@@ -31,6 +32,19 @@ impl From<Event> for Notice {
     }
 }
 
+/// What S3 sends to a place that a bucket's notifications shall go to from now on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TestNotice {
+    /// When the notifications were configured.
+    pub time: DateTime<Utc>,
+    /// The bucket whose notifications go there.
+    pub bucket: BucketName,
+    /// The id of the request that configured it.
+    pub request_id: String,
+    /// What S3 names `HostId`: the server that took the request.
+    pub host_id: String,
+}
+
 /// A bus that events are taken to.
 ///
 /// # Contract
@@ -45,6 +59,10 @@ pub trait Publisher: fmt::Debug + Send + Sync + 'static {
 
     /// Makes the events known, in this order.
     async fn publish(&self, notices: &[Notice]) -> Result<(), BusError>;
+
+    /// Sends the test event of S3, where the bus has a form for it; an error says that events would not arrive. It is no
+    /// event: groups do not hear of it.
+    async fn test(&self, notice: &TestNotice) -> Result<(), BusError>;
 
     /// Tells whether the bus can be reached now.
     async fn ping(&self) -> Result<(), BusError>;

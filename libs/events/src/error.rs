@@ -10,10 +10,16 @@ pub enum BusError {
     NoUrl,
     /// The URL cannot be read. It is not repeated, for it may hold a password.
     #[error(
-        "events.redis_url is not the URL of a Redis: write redis://[user:password@]host[:port][/database], \
-         rediss:// for TLS, or redis+unix:///path"
+        "{key} is not the URL of a Redis: write redis://[user:password@]host[:port][/database], rediss:// for TLS, or \
+         redis+unix:///path"
     )]
-    InvalidUrl,
+    InvalidUrl {
+        /// The key of the configuration, and its variable.
+        key: String,
+    },
+    /// The configuration of a bus contradicts itself, or names what is not there.
+    #[error("events: {0}")]
+    Misconfigured(String),
     /// Redis cannot be reached, or refuses. The same call may succeed later; events wait in the journal meanwhile.
     #[error("cannot {act} redis at {address}: {hint}")]
     Redis {

@@ -10,7 +10,31 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use relais_model::{DerivedFrom, Event, EventKind, ObjectFacts, Requester, Sequencer};
 use serde_json::{Value, json};
 
+use crate::bus::{Notice, TestNotice};
 use crate::error::BusError;
+
+/// Gives the record of an event that a rule has sent.
+pub(crate) fn notice_record(notice: &Notice, region: &str) -> Value {
+    let mut record = record(&notice.event, region);
+    if let Some(rule) = &notice.rule
+        && let Some(id) = record.pointer_mut(RULE)
+    {
+        *id = Value::from(rule.as_str());
+    }
+    record
+}
+
+/// Gives the message with which S3 tries a new place for notifications.
+pub(crate) fn test_message(notice: &TestNotice) -> Value {
+    json!({
+        "Service": "Amazon S3",
+        "Event": TEST_EVENT,
+        "Time": notice.time.to_rfc3339_opts(SecondsFormat::Millis, true),
+        "Bucket": notice.bucket,
+        "RequestId": notice.request_id,
+        "HostId": notice.host_id,
+    })
+}
 
 /// Gives the S3 event record of an event, for a client that sees its buckets in this region.
 pub fn record(event: &Event, region: &str) -> Value {
@@ -123,6 +147,10 @@ const BUCKET_OWNER: &str = "root";
 const ENCODED_IN_KEYS: AsciiSet =
     NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/');
 
+/// The name of the event that is none.
+pub(crate) const TEST_EVENT: &str = "s3:TestEvent";
+
+const RULE: &str = "/s3/configurationId";
 const ID: &str = "/relais/id";
 const NAME: &str = "/eventName";
 const TIME: &str = "/relais/time";

@@ -5,59 +5,81 @@
 //! a key's events survives the repeat. The stream is trimmed after publishing, only by what every group has
 //! acknowledged ([`trim`]). A Redis that refuses writes is an outage like any other: publishing fails, and the events
 //! wait in the journal. Needs Redis 6.2; from 7.0 on it also forgets entries that somebody deleted by hand.
+//!
+//! A stream may be spread over partitions, each a key of its own that a Cluster puts on a node of its own; then it is the
+//! events of one object that stay in order.
 
-mod link;
+mod partition;
 mod reader;
+mod subscription;
 mod trim;
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::try_join_all;
 use redis::Cmd;
-use relais_model::Event;
-use tokio::sync::Mutex;
+use uuid::Uuid;
 
-use self::link::Link;
-use self::reader::Reader;
-use self::trim::Trimmer;
-use crate::bus::{Bus, Delivery, GroupName, Notice, Publisher, REDELIVERED_AFTER, Subscription};
+use self::partition::{Partition, partition_of};
+use self::subscription::RedisSubscription;
+use crate::bus::{Bus, GroupName, Notice, Publisher, REDELIVERED_AFTER, Subscription, TestNotice};
 use crate::config::Config;
 use crate::error::BusError;
-use crate::record::record;
+use crate::link::Link;
+use crate::record::{TEST_EVENT, notice_record, test_message};
 
 /// A bus over a Redis stream.
 #[derive(Debug)]
 pub struct RedisStream {
-    link: Arc<Link>,
-    stream: String,
+    name: String,
+    partitions: Vec<Partition>,
     region: String,
     consumer: String,
     subscriptions: AtomicU64,
-    trimmer: Trimmer,
     redelivered_after: Duration,
 }
 
+/// A stream, apart from where it is.
+pub(crate) struct StreamOptions<'a> {
+    /// The name of the bus.
+    pub(crate) name: &'a str,
+    /// The key, or the beginning of those of the partitions.
+    pub(crate) key: &'a str,
+    pub(crate) length_max: u64,
+    pub(crate) partitions: u32,
+}
+
 impl RedisStream {
-    /// A bus over the Redis of this configuration. Redis need not be there yet: connections are made when needed, and
-    /// anew after failures.
+    /// The bus over the default stream of this configuration, from which sidecars read. Redis need not be there yet:
+    /// connections are made when needed, and anew after failures.
     ///
     /// `consumer` is the name of this instance within each group. One that stays the same across restarts finds at
     /// once what it left undone.
     pub fn connect(config: &Config, consumer: &str) -> Result<Self, BusError> {
         let url = config.redis_url.as_deref().ok_or(BusError::NoUrl)?;
+        let link = Link::open(DEFAULT_URL, url, &config.redis)?;
+        let options = StreamOptions {
+            name: DEFAULT_BUS,
+            key: &config.stream,
+            length_max: config.stream_length_max,
+            partitions: config.partitions,
+        };
+        Self::new(link, &options, consumer)
+    }
+
+    pub(crate) fn new(link: Link, options: &StreamOptions<'_>, consumer: &str) -> Result<Self, BusError> {
+        if !(1..=PARTITIONS_MAX).contains(&options.partitions) {
+            let rule = format!("partitions of bus {}: from 1 to {PARTITIONS_MAX}", options.name);
+            return Err(BusError::Misconfigured(rule));
+        }
         Ok(Self {
-            link: Arc::new(Link::open(url)?),
-            stream: config.stream.clone(),
+            name: options.name.to_owned(),
+            partitions: Partition::all(link, options),
             region: "us-east-1".to_owned(),
             consumer: consumer.to_owned(),
             subscriptions: AtomicU64::new(0),
-            trimmer: Trimmer::new(config.stream_length_max),
             redelivered_after: REDELIVERED_AFTER,
         })
     }
@@ -69,14 +91,15 @@ impl RedisStream {
     }
 
     /// The command that adds an event.
-    fn entry(&self, event: &Event) -> Cmd {
+    fn entry(&self, stream: &str, notice: &Notice) -> Cmd {
+        let event = &notice.event;
         let mut command = redis::cmd("XADD");
-        command.arg(&self.stream).arg("*");
+        command.arg(stream).arg("*");
         command.arg("id").arg(event.id.to_string());
-        command.arg("type").arg(event.kind.name());
+        command.arg(TYPE).arg(event.kind.name());
         command.arg("bucket").arg(event.bucket.as_str());
         command.arg("key").arg(event.key.as_str());
-        command.arg(RECORD).arg(record(event, &self.region).to_string());
+        command.arg(RECORD).arg(notice_record(notice, &self.region).to_string());
         command.arg("traceparent").arg(event.requester.traceparent.as_deref().unwrap_or(""));
         command
     }
@@ -84,52 +107,54 @@ impl RedisStream {
 
 #[async_trait]
 impl Publisher for RedisStream {
-    fn name(&self) -> &'static str {
-        "redis"
+    fn name(&self) -> &str {
+        &self.name
     }
 
     async fn publish(&self, notices: &[Notice]) -> Result<(), BusError> {
-        if notices.is_empty() {
-            return Ok(());
-        }
-        let mut batch = redis::pipe();
-        batch.atomic();
+        let mut batches = vec![None; self.partitions.len()];
         for notice in notices {
-            batch.add_command(self.entry(&notice.event)).ignore();
+            let number = partition_of(&notice.event, self.partitions.len());
+            let entry = self.entry(&self.partitions[number].key, notice);
+            let batch = batches[number].get_or_insert_with(redis::Pipeline::new);
+            batch.atomic().add_command(entry).ignore();
         }
-        batch.cmd("XLEN").arg(&self.stream);
-        let outcome = self.link.transaction(&batch).await;
-        let (length,): (u64,) = outcome.map_err(|error| self.link.failure("publish events to", &error))?;
-        // The events are safe; a stream that is too long for a while is no reason to publish them again.
-        if let Err(error) = self.trimmer.trim(&self.link, &self.stream, length).await {
-            let error = self.link.failure("trim the stream in", &error);
-            tracing::warn!(stream = self.stream, %error, "cannot trim the stream of events");
-        }
-        Ok(())
+        let batches = self.partitions.iter().zip(batches);
+        let deliveries = batches.filter_map(|(partition, batch)| Some(partition.deliver(batch?)));
+        try_join_all(deliveries).await.map(drop)
     }
 
+    async fn test(&self, notice: &TestNotice) -> Result<(), BusError> {
+        let Some(first) = self.partitions.first() else { return Ok(()) };
+        let mut command = redis::cmd("XADD");
+        command.arg(&first.key).arg("*");
+        command.arg("id").arg(Uuid::now_v7().to_string());
+        command.arg(TYPE).arg(TEST_EVENT);
+        command.arg("bucket").arg(notice.bucket.as_str());
+        command.arg("key").arg("");
+        command.arg(RECORD).arg(test_message(notice).to_string());
+        command.arg("traceparent").arg("");
+        let mut batch = redis::pipe();
+        batch.atomic().add_command(command).ignore();
+        first.deliver(batch).await
+    }
+
+    /// Asks the partitions for their length, which also tells that they are streams and where they are.
     async fn ping(&self) -> Result<(), BusError> {
-        let outcome: Result<(), _> = self.link.command(&redis::cmd("PING")).await;
-        outcome.map_err(|error| self.link.failure("ping", &error))
+        try_join_all(self.partitions.iter().map(Partition::ping)).await.map(drop)
     }
 }
 
 #[async_trait]
 impl Bus for RedisStream {
     async fn subscribe(&self, group: &GroupName) -> Result<Box<dyn Subscription>, BusError> {
-        let made = reader::make_group(&self.link, &self.stream, group).await;
-        made.map_err(|error| self.link.failure("make a consumer group in", &error))?;
         let number = self.subscriptions.fetch_add(1, Ordering::Relaxed);
         let consumer = format!("{}/{number}", self.consumer);
-        let reader = Reader::new(&self.link, &self.stream, group, consumer, self.redelivered_after);
-        Ok(Box::new(RedisSubscription {
-            link: self.link.clone(),
-            stream: self.stream.clone(),
-            group: group.clone(),
-            reader: Arc::new(Mutex::new(reader)),
-            reading: None,
-            ready: VecDeque::new(),
-        }))
+        for partition in &self.partitions {
+            let made = reader::make_group(&partition.link, &partition.key, group).await;
+            made.map_err(|error| partition.link.failure("make a consumer group in", &error))?;
+        }
+        Ok(Box::new(RedisSubscription::new(&self.partitions, group, &consumer, self.redelivered_after)))
     }
 
     async fn ping(&self) -> Result<(), BusError> {
@@ -137,58 +162,20 @@ impl Bus for RedisStream {
     }
 }
 
-/// A member of a consumer group.
-///
-/// A read that Redis has begun cannot be taken back, so a call of `next` that is given up leaves its read here for
-/// the next call to finish.
-struct RedisSubscription {
-    link: Arc<Link>,
-    stream: String,
-    group: GroupName,
-    /// Never contended: the lock lends the reader to the read that is under way.
-    reader: Arc<Mutex<Reader>>,
-    reading: Option<BoxFuture<'static, Result<Vec<Delivery>, BusError>>>,
-    /// Read for a call with a larger `max` that was given up.
-    ready: VecDeque<Delivery>,
-}
+/// The name of the bus that `events.redis_url` makes.
+pub const DEFAULT_BUS: &str = "redis";
 
-#[async_trait]
-impl Subscription for RedisSubscription {
-    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, BusError> {
-        let max = max.max(1);
-        while self.ready.is_empty() {
-            let reader = &self.reader;
-            let reading = self.reading.get_or_insert_with(|| {
-                let reader = reader.clone();
-                async move { reader.lock().await.read(max).await }.boxed()
-            });
-            let outcome = reading.await;
-            self.reading = None;
-            self.ready.extend(outcome?);
-        }
-        let count = max.min(self.ready.len());
-        Ok(self.ready.drain(..count).collect())
-    }
-
-    async fn acknowledge(&mut self, deliveries: &[Delivery]) -> Result<(), BusError> {
-        let ids: Vec<&str> = deliveries.iter().map(|delivery| delivery.token.as_str()).collect();
-        let outcome = reader::acknowledge(&self.link, &self.stream, &self.group, &ids).await;
-        outcome.map_err(|error| self.link.failure("acknowledge events to", &error))
-    }
-}
-
-impl fmt::Debug for RedisSubscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisSubscription")
-            .field("link", &self.link)
-            .field("stream", &self.stream)
-            .field("group", &self.group)
-            .finish_non_exhaustive()
-    }
-}
+/// Where its URL stands.
+pub(crate) const DEFAULT_URL: &str = "events.redis_url (REDIS_URL)";
 
 /// The field of an entry that holds the S3 event record.
 const RECORD: &str = "record";
+
+/// The field of an entry that says what happened.
+const TYPE: &str = "type";
+
+/// Each partition is a connection of the publisher and one of each subscription; more than this no Cluster has nodes for.
+const PARTITIONS_MAX: u32 = 64;
 
 #[cfg(test)]
 mod tests;

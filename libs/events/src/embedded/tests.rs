@@ -4,7 +4,7 @@ use std::sync::Mutex as SyncMutex;
 use uuid::Uuid;
 
 use super::*;
-use crate::bus::{Notice, Publisher};
+use crate::bus::{Notice, Publisher, TestNotice};
 use crate::contract;
 
 /// A log in memory.
@@ -49,6 +49,10 @@ impl Publisher for MemoryLog {
         self.state.lock().unwrap().events.extend(events);
         self.news.send_replace(());
         Ok(())
+    }
+
+    async fn test(&self, _notice: &TestNotice) -> Result<(), BusError> {
+        self.check()
     }
 
     async fn ping(&self) -> Result<(), BusError> {

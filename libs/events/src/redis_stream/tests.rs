@@ -1,22 +1,20 @@
-mod server;
-
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::Arc;
 
 use redis::Value;
 use redis::streams::StreamRangeReply;
+use relais_model::Event;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use self::server::Server;
 use super::*;
+use crate::bus::Delivery;
+use crate::config::RedisConfig;
 use crate::contract;
+use crate::servers::{Server, plain_config as config};
 
 const SOON: Duration = Duration::from_secs(20);
-
-fn config(url: &str, stream_length_max: u64) -> Config {
-    Config { redis_url: Some(url.to_owned()), stream: "relais:events".to_owned(), stream_length_max }
-}
 
 /// A bus that hands out again after less than half a second.
 fn hasty(server: &Server, consumer: &str) -> RedisStream {
@@ -50,7 +48,7 @@ async fn run<T: redis::FromRedisValue>(bus: &RedisStream, words: &str) -> T {
     words.for_each(|word| {
         command.arg(word);
     });
-    bus.link.command(&command).await.unwrap()
+    bus.partitions[0].link.command(&command).await.unwrap()
 }
 
 #[tokio::test]
@@ -133,7 +131,7 @@ async fn a_consumer_that_restarts_finds_at_once_what_it_left_undone() {
 async fn publish_much(bus: &RedisStream, count: usize) -> Vec<Event> {
     let events = many(count);
     for batch in events.chunks(50) {
-        bus.trimmer.forget_last().await;
+        bus.partitions[0].trimmer.forget_last().await;
         publish(bus, batch).await.unwrap();
     }
     events
@@ -231,7 +229,7 @@ async fn a_redis_that_refuses_writes_takes_nothing_and_says_why() {
     for (fault, repair, hint) in [
         ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "out of memory"),
         ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "read-only replica"),
-        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "refused the command"),
+        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "not ready yet"),
     ] {
         run::<()>(&bus, fault).await;
         let error = publish(&bus, &events).await.unwrap_err().to_string();
@@ -316,7 +314,7 @@ async fn the_password_is_never_told() {
 
     for unreadable in ["redis://:mackerel@", "http://:mackerel@host", "mackerel"] {
         let error = RedisStream::connect(&config(unreadable, 10), "one").unwrap_err();
-        assert!(matches!(error, BusError::InvalidUrl));
+        assert!(matches!(error, BusError::InvalidUrl { .. }));
         assert!(!format!("{error:?} {error}").contains("mackerel"), "{error:?}");
     }
     let none = Config { redis_url: None, ..config("", 10) };
@@ -325,7 +323,7 @@ async fn the_password_is_never_told() {
 
 #[test]
 fn a_server_that_repeats_the_password_is_not_quoted() {
-    let bus = Link::open("redis://:swordfish@localhost").unwrap();
+    let bus = Link::open("url", "redis://:swordfish@localhost", &RedisConfig::default()).unwrap();
     let said = redis::make_extension_error("ERR".into(), Some("unknown command 'AUTH' 'swordfish'".into()));
     let error = bus.failure("ping", &said);
     assert!(!format!("{error:?}").contains("swordfish"), "{error:?}");

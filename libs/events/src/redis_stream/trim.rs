@@ -12,7 +12,7 @@ use redis::streams::{StreamInfoGroup, StreamInfoGroupsReply, StreamPendingReply}
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::link::Link;
+use crate::link::Link;
 
 #[derive(Debug)]
 pub(super) struct Trimmer {

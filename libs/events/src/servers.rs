@@ -1,4 +1,5 @@
-//! A real Redis for one test: free port, temporary folder, ended by its handle.
+//! Real Redis servers for one test: alone, watched by Sentinels, or a Cluster. Each has a free port and a temporary folder,
+//! and is ended by its handle.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -8,19 +9,21 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub(super) struct Server {
-    pub(super) port: u16,
+use crate::config::{Config, RedisConfig};
+
+pub(crate) struct Server {
+    pub(crate) port: u16,
     options: Vec<String>,
     folder: TempDir,
     process: Option<Child>,
 }
 
 impl Server {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
-    pub(super) fn start_with(options: &[&str]) -> Self {
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let port = free_port();
         let mut all = vec!["--port".to_owned(), port.to_string()];
         all.extend(options.iter().map(|option| (*option).to_owned()));
@@ -28,7 +31,7 @@ impl Server {
     }
 
     /// A Redis that speaks TLS only, and the file of the authority to trust.
-    pub(super) fn start_with_tls() -> (Self, PathBuf) {
+    pub(crate) fn start_with_tls() -> (Self, PathBuf) {
         let (port, folder) = (free_port(), TempDir::new().unwrap());
         let file = |name: &str| folder.path().join(name);
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -53,16 +56,16 @@ impl Server {
         server
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Takes away the folder it saves to.
-    pub(super) fn lose_folder(&self) {
+    pub(crate) fn lose_folder(&self) {
         std::fs::remove_dir_all(self.folder.path()).unwrap();
     }
 
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
             process.wait().unwrap();
@@ -70,7 +73,7 @@ impl Server {
     }
 
     /// Starts it (again) on the same port, without the data it had.
-    pub(super) fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.process = Some(spawn(&self.options, self.folder.path()));
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -98,4 +101,16 @@ fn spawn(options: &[String], folder: &Path) -> Child {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The configuration of the default stream at this URL.
+pub(crate) fn plain_config(url: &str, stream_length_max: u64) -> Config {
+    Config {
+        redis_url: Some(url.to_owned()),
+        redis: RedisConfig::default(),
+        stream: "relais:events".to_owned(),
+        stream_length_max,
+        partitions: 1,
+        buses: Vec::new(),
+    }
 }
