@@ -12,7 +12,7 @@ use relais_events::{Bus, EmbeddedBus, Publisher, RedisStream};
 use relais_kit::{Kit, Sidecar};
 use relais_proxy::api::{Auth, Prefixes, Transcribe, UploadProfiles, Uploads};
 use relais_proxy::audit::Audit;
-use relais_proxy::{Gateway, Parts, Server};
+use relais_proxy::{Gateway, Parts, Routes, Server};
 use relais_stores::{RemoteConfig, Store, StoreConfig, Stores};
 use relais_thumbnail::Thumbnails;
 use relais_transcription::Transcriptions;
@@ -44,6 +44,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     let catalog = connect(&config).await?;
     catalog.migrate().await?;
     let (bus, publishers) = buses(&config, &catalog)?;
+    let events = Routes::new(&config.events, publishers.clone()).map_err(Misconfigured::from_error)?;
     let (audit, audit_writer) =
         Audit::open(&config.audit, &config.data_dir).await.map_err(Misconfigured::from_error)?;
     let stages = Stages::default();
@@ -55,9 +56,9 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     if targets.has(Target::Proxy) {
         let stores =
             Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
-        let own = gateway.insert(new_gateway(&config, &stores, &catalog, &keys, &audit)?);
+        let own = gateway.insert(new_gateway(&config, &stores, &catalog, &keys, &audit, &events)?);
         own.look_at_revocations().await?; // Before the first request.
-        own.register_buses(&publishers).await?;
+        own.register_buses().await?;
         let bound = Server::bind(&config.proxy, own.clone(), keys.root.clone());
         server = Some(bound.await?);
         routes = proxy_routes(&config, own, &catalog).await?;
@@ -94,7 +95,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     if let Some(gateway) = gateway.clone() {
         let stop = stages.background.clone();
         parts.background.spawn(async move {
-            gateway.run_background(publishers, stop).await;
+            gateway.run_background(stop).await;
             ("background", Ok(()))
         });
     }
@@ -198,9 +199,11 @@ pub(crate) fn new_gateway(
     catalog: &Catalog,
     keys: &Keys,
     audit: &Audit,
+    routes: &Routes,
 ) -> anyhow::Result<Gateway> {
     let parts = Parts {
         audit,
+        routes,
         config: &config.proxy,
         journal: config.journal,
         buckets: &config.buckets,

@@ -4,10 +4,8 @@
 //! Each is a loop that is woken when there is something to do and looks by itself now and then, since another instance may
 //! have left the work, or a wake-up been lost with a crash. A failure is logged and met again at the next look.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use relais_events::Publisher;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,8 +26,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// Runs all loops until told to stop.
-pub(crate) async fn run(gateway: Gateway, buses: Vec<Arc<dyn Publisher>>, stop: CancellationToken) {
+pub(crate) async fn run(gateway: Gateway, stop: CancellationToken) {
     let mut loops = JoinSet::new();
+    let buses = gateway.routes.buses.clone();
     loops.spawn(backlog::run(gateway.clone(), buses.clone(), stop.clone()));
     for bus in buses {
         loops.spawn(relay::run(gateway.clone(), bus, stop.clone()));

@@ -12,6 +12,7 @@ use crate::access::acl::AclError;
 use crate::access::issuers::TokenError;
 use crate::access::policy::PolicyError;
 use crate::kind::KindError;
+use crate::notify::NotificationError;
 use crate::observe::RequestId;
 
 /// Why the gateway cannot do what was asked.
@@ -57,6 +58,8 @@ pub(crate) enum GatewayError {
     Policy(#[source] PolicyError),
     #[error("the ACL is not usable: {0}")]
     Acl(#[source] AclError),
+    #[error(transparent)]
+    Notification(#[from] NotificationError),
     #[error("what the catalog keeps of a bucket cannot be read")]
     Kept(#[source] serde_json::Error),
     #[error("a store of this bucket cannot do this: {0}")]
@@ -95,6 +98,7 @@ impl GatewayError {
             Self::JournalFull => S3ErrorCode::SlowDown,
             Self::Policy(error) => error.code(),
             Self::Acl(error) => error.code(),
+            Self::Notification(error) => error.code(),
             Self::Unable(_) => S3ErrorCode::NotImplemented,
             Self::UploadId => S3ErrorCode::NoSuchUpload,
             Self::Task(_) | Self::Kept(_) | Self::KeySealed(_) => S3ErrorCode::InternalError,

@@ -12,7 +12,6 @@ use relais_catalog::{
     AccessKeys, Buckets, Catalog, CatalogError, EventLog, Journal, KeyLocks, Objects, Revocations, Settling,
     Uploads, Users, Versions,
 };
-use relais_events::Publisher;
 use relais_model::{BucketName, Identity, ObjectKey, Requester};
 use relais_stores::Stores;
 use s3s::{S3Request, S3Result};
@@ -34,6 +33,7 @@ use crate::background::{self, backlog::Backlog};
 use crate::config::{BucketConfig, Config, JournalConfig};
 use crate::error::GatewayError;
 use crate::keyring::Keyring;
+use crate::notify::{Remembered, Routes};
 use crate::observe::{Connection, RequestId};
 use crate::placement::{Bucket, Placement, PlacementError};
 use crate::s3::failover::WholeReplicas;
@@ -62,6 +62,8 @@ pub struct Parts<'a> {
     pub keyring: &'a Keyring,
     /// Where decisions are written down.
     pub audit: &'a Audit,
+    /// Where events go.
+    pub routes: &'a Routes,
 }
 
 /// Why a gateway cannot be built from its configuration.
@@ -91,6 +93,9 @@ pub struct Shared {
     pub(crate) placement: Placement,
     pub(crate) journal: Journal,
     pub(crate) log: EventLog,
+    pub(crate) routes: Routes,
+    /// What clients have put on buckets about events.
+    pub(crate) notifications: Remembered,
     pub(crate) backlog: Backlog,
     pub(crate) objects: Objects,
     pub(crate) settling: Settling,
@@ -156,6 +161,8 @@ impl Gateway {
             placement: Placement::new(parts.buckets, parts.stores)?,
             journal: parts.catalog.journal(),
             log: parts.catalog.event_log(),
+            routes: parts.routes.clone(),
+            notifications: Remembered::default(),
             backlog: Backlog::new(parts.journal),
             objects: parts.catalog.objects(),
             settling: parts.catalog.settling(),
@@ -194,15 +201,15 @@ impl Gateway {
         &self.placement
     }
 
-    /// Runs what goes on behind the requests until told to stop: events to these buses, settling, recovery, upkeep.
-    pub async fn run_background(self, buses: Vec<Arc<dyn Publisher>>, stop: CancellationToken) {
-        background::run(self, buses, stop).await;
+    /// Runs what goes on behind the requests until told to stop: events to the buses, settling, recovery, upkeep.
+    pub async fn run_background(self, stop: CancellationToken) {
+        background::run(self, stop).await;
     }
 
-    /// Has the log keep from now on what these buses are owed. Before the first request, or a bus that is new would not hear of
+    /// Has the log keep from now on what the buses are owed. Before the first request, or a bus that is new would not hear of
     /// its event.
-    pub async fn register_buses(&self, buses: &[Arc<dyn Publisher>]) -> Result<(), CatalogError> {
-        for bus in buses {
+    pub async fn register_buses(&self) -> Result<(), CatalogError> {
+        for bus in &self.routes.buses {
             self.log.register(&background::relay::reader(bus.name())).await?;
         }
         Ok(())

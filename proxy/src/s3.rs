@@ -37,6 +37,7 @@ mod list;
 mod logging;
 mod multipart;
 pub(crate) mod mutation;
+mod notification;
 mod object_settings;
 mod put;
 mod read;
@@ -138,12 +139,14 @@ operations! {
         delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput by remove_access_block;
         get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput by bucket_acl;
         get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput by cors_rules;
+        get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput by bucket_notifications;
         get_bucket_ownership_controls(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput by ownership;
         get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput by policy;
         get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput by policy_status;
         get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput by access_block;
         put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput by set_bucket_acl;
         put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput by set_cors;
+        put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput by set_notifications;
         put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput by set_ownership;
         put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput by set_policy;
         put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput by set_access_block;
@@ -200,7 +203,7 @@ operations! {
         put_bucket_website(PutBucketWebsiteInput) -> PutBucketWebsiteOutput;
     }
     // `NotImplemented`, by name: what belongs to AWS's own services (metadata tables, directory buckets, Object Lambda,
-    // annotations), and notifications, which are to become relais's own rules.
+    // annotations), and MinIO's way to listen to a bucket.
     refused {
         create_bucket_metadata_configuration;
         create_bucket_metadata_table_configuration;
@@ -211,13 +214,11 @@ operations! {
         get_bucket_abac;
         get_bucket_metadata_configuration;
         get_bucket_metadata_table_configuration;
-        get_bucket_notification_configuration;
         get_object_annotation;
         list_directory_buckets;
         list_object_annotations;
         listen_bucket_notification;
         put_bucket_abac;
-        put_bucket_notification_configuration;
         put_object_annotation;
         rename_object;
         update_bucket_metadata_annotation_table_configuration;

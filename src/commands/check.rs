@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use relais_catalog::Catalog;
 use relais_events::Publisher;
 use relais_model::BucketName;
-use relais_proxy::{Bucket, Place, Placement};
+use relais_proxy::{Bucket, Place, Placement, Routes};
 use relais_stores::{Store, Stores, probe};
 use s3s::dto::DeleteBucketInput;
 
@@ -56,7 +56,9 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         report.line(&format!("store {}", store.name), probe_in_own_bucket(store).await);
     }
     report.line("database", database(config).await);
-    for bus in serve::publishers(config)? {
+    let buses = serve::publishers(config)?;
+    Routes::new(&config.events, buses.clone()).map_err(Misconfigured::from_error)?;
+    for bus in buses {
         report.line(&format!("bus {}", bus.name()), reached(&*bus).await);
     }
     if config.transcription.enabled {

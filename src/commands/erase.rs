@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use relais_proxy::Routes;
 use relais_proxy::audit::Audit;
 use relais_proxy::erase::{Belongings, Counts, Mode, Progress, Report};
 use relais_stores::Stores;
@@ -33,7 +34,8 @@ pub(crate) async fn run(config: &Config, asked: Asked<'_>) -> anyhow::Result<Exi
     let catalog = serve::connect(config).await?;
     catalog.migrate().await?;
     let stores = Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
-    let gateway = serve::new_gateway(config, &stores, &catalog, &keys, &Audit::default())?;
+    let gateway =
+        serve::new_gateway(config, &stores, &catalog, &keys, &Audit::default(), &Routes::default())?;
     let mode = if asked.dry_run { Mode::Count } else { Mode::Erase };
     let shown = Shown::new(!asked.json);
     let erased = gateway.erase(&belongings, mode, |progress| shown.tell(progress)).await;

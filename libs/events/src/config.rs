@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::redis_stream::keys_of;
+mod rules;
+
+pub use rules::RuleConfig;
 
 /// Settings of the event buses.
 #[derive(Clone, Deserialize, Serialize)]
@@ -27,6 +30,12 @@ pub struct Config {
     /// Further places that events are taken to.
     #[serde(default)]
     pub buses: Vec<BusConfig>,
+    /// What goes to which of them.
+    #[serde(default)]
+    pub rules: Vec<RuleConfig>,
+    /// Buses that get nothing but what a rule sends them.
+    #[serde(default)]
+    pub only_by_rules: Vec<String>,
 }
 
 /// One further place that events are taken to.
@@ -109,6 +118,8 @@ impl fmt::Debug for Config {
             .field("stream_length_max", &self.stream_length_max)
             .field("partitions", &self.partitions)
             .field("buses", &self.buses)
+            .field("rules", &self.rules)
+            .field("only_by_rules", &self.only_by_rules)
             .finish()
     }
 }

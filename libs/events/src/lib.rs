@@ -27,7 +27,7 @@ pub use bus::{
     TestNotice,
 };
 pub use buses::publishers;
-pub use config::{BusConfig, Config, Kind, RedisConfig};
+pub use config::{BusConfig, Config, Kind, RedisConfig, RuleConfig};
 pub use embedded::{EmbeddedBus, EventLog};
 pub use error::BusError;
 pub use record::{event_from_record, record};

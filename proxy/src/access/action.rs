@@ -82,6 +82,8 @@ const BUCKETS: &[(&str, &str, Option<Permission>)] = &[
     ("GetBucketReplication", "GetReplicationConfiguration", None),
     ("PutBucketReplication", "PutReplicationConfiguration", None),
     ("DeleteBucketReplication", "PutReplicationConfiguration", None),
+    ("GetBucketNotificationConfiguration", "GetBucketNotification", None),
+    ("PutBucketNotificationConfiguration", "PutBucketNotification", None),
     ("DeleteBucketCors", "PutBucketCORS", None),
     ("GetBucketCors", "GetBucketCORS", None),
     ("PutBucketCors", "PutBucketCORS", None),

@@ -3,6 +3,7 @@
 //! A bucket that nobody made through relais has no row in the catalog; it belongs to the root key and is private.
 
 use relais_catalog::BucketRow;
+use relais_model::BucketName;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,7 @@ pub(crate) enum Setting {
     Cors,
     AccessBlock,
     Ownership,
+    Notification,
 }
 
 impl Setting {
@@ -34,6 +36,7 @@ impl Setting {
             Self::Cors => "cors",
             Self::AccessBlock => "public_access_block",
             Self::Ownership => "ownership",
+            Self::Notification => "notification",
         }
     }
 }
@@ -122,6 +125,16 @@ impl Gateway {
     /// The rules of a bucket, as the catalog has them now.
     pub(crate) async fn rules(&self, bucket: &Bucket) -> Result<Rules, GatewayError> {
         Rules::of(self.buckets.find(&bucket.name).await?)
+    }
+
+    /// A setting that is kept as JSON, by itself.
+    pub(crate) async fn kept<T: DeserializeOwned>(
+        &self,
+        bucket: &BucketName,
+        setting: Setting,
+    ) -> Result<Option<T>, GatewayError> {
+        let row = self.buckets.find(bucket).await?;
+        json(row.as_ref().and_then(|row| row.settings.get(setting.name())).map(String::as_str))
     }
 
     /// Keeps a setting of a bucket as JSON, or forgets it.

@@ -1,4 +1,4 @@
-//! Takes events from the journal's log to a bus, in the order of the log.
+//! Takes events from the journal's log to a bus, in the order of the log: those that `notify` sends there.
 //!
 //! Each bus has a relay of its own and a cursor in the catalog, so none waits for another. One instance does it at a time,
 //! by a lease. The cursor is written after the bus has the events, and not each time: a crash sends the last ones again,
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relais_catalog::EventLog;
-use relais_events::{Notice, Publisher};
+use relais_events::Publisher;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -97,8 +97,11 @@ impl Relay {
             let entries = self.log.after(led.position, BATCH).await?;
             let Some((last, _)) = entries.last() else { break };
             let last = *last;
-            let notices: Vec<Notice> = entries.into_iter().map(|(_, event)| event.into()).collect();
-            self.publisher.publish(&notices).await?;
+            let events = entries.into_iter().map(|(_, event)| event).collect();
+            let notices = self.gateway.notices(self.publisher.name(), events).await?;
+            if !notices.is_empty() {
+                self.publisher.publish(&notices).await?;
+            }
             led.position = last;
             let published = metrics::counter!(EVENTS_PUBLISHED, "bus" => self.publisher.name().to_owned());
             published.increment(notices.len() as u64);

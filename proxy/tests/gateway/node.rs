@@ -12,7 +12,7 @@ use relais_catalog::{Catalog, EventLog};
 use relais_events::{Bus, BusError, EmbeddedBus, Subscription};
 use relais_model::{ByteSize, Event, ReplicaState, Secret, WriteMode};
 use relais_proxy::{
-    AccessConfig, BucketConfig, ClientAuth, Config, Gateway, Keyring, Parts, RateConfig, RatesConfig,
+    AccessConfig, BucketConfig, ClientAuth, Config, Gateway, Keyring, Parts, RateConfig, RatesConfig, Routes,
     SettleConfig,
 };
 use relais_stores::{Config as StoresConfig, FolderConfig, Store, StoreConfig, Stores, request};
@@ -102,6 +102,7 @@ impl Node {
                 when_full: relais_proxy::WhenFull::Keep,
             },
             audit: &relais_proxy::audit::Audit::default(),
+            routes: &Routes::default(),
             config: &proxy_config(),
             access: &AccessConfig::default(),
             settle: &settle_config(),
@@ -121,7 +122,7 @@ impl Node {
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(Arc::new(Log(catalog.event_log()))));
         let events = Mutex::new(bus.subscribe(&"test".parse().unwrap()).await.unwrap());
         let stop = CancellationToken::new();
-        let background = tokio::spawn(gateway.clone().run_background(Vec::new(), stop.clone()));
+        let background = tokio::spawn(gateway.clone().run_background(stop.clone()));
         Self { gateway, catalog, switches, folder, events, background, stop }
     }
 
