@@ -84,9 +84,13 @@ impl Shown {
         }
     }
 
-    /// Whether it has the bytes and the headers of the other.
-    pub(super) fn equals(&self, there: &Self, twin: Option<&Twin>) -> bool {
-        self.length == there.length && self.has_etag(&there.etag, twin) && self.headers == there.headers
+    /// In what the other differs, in words; nothing where it has the same bytes and headers.
+    pub(super) fn differences(&self, there: &Self, twin: Option<&Twin>) -> Vec<&'static str> {
+        let bytes = match self.length == there.length {
+            false => Some("size"),
+            true => (!self.has_etag(&there.etag, twin)).then_some("bytes"),
+        };
+        bytes.into_iter().chain(self.headers.differences(&there.headers)).collect()
     }
 
     /// Whether what another store calls by this entity tag has the same bytes.
@@ -102,6 +106,22 @@ impl Shown {
             content_type: self.headers.content_type.clone(),
             owner: owner.to_owned(),
         }
+    }
+}
+
+impl Headers {
+    fn differences(&self, there: &Self) -> impl Iterator<Item = &'static str> {
+        let same = [
+            ("cache control", self.cache_control == there.cache_control),
+            ("content disposition", self.content_disposition == there.content_disposition),
+            ("content encoding", self.content_encoding == there.content_encoding),
+            ("content language", self.content_language == there.content_language),
+            ("content type", self.content_type == there.content_type),
+            ("expires", self.expires == there.expires),
+            ("metadata", self.metadata == there.metadata),
+            ("redirect", self.website_redirect_location == there.website_redirect_location),
+        ];
+        same.into_iter().filter(|(_, same)| !same).map(|(name, _)| name)
     }
 }
 
