@@ -8,8 +8,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use relais_catalog::{
-    AccessKeys, Buckets, Catalog, CatalogError, EventLog, Journal, KeyLocks, Objects, Revocations, Settling,
-    Uploads, Users, Versions,
+    AccessKeys, Adoption, Buckets, Catalog, CatalogError, EventLog, Journal, KeyLocks, Objects, Overview,
+    Revocations, Settling, Uploads, Users, Versions,
 };
 use relais_events::Publisher;
 use relais_model::{BucketName, Identity, ObjectKey, Requester};
@@ -89,6 +89,8 @@ pub struct Shared {
     pub(crate) log: EventLog,
     pub(crate) backlog: Backlog,
     pub(crate) objects: Objects,
+    pub(crate) overview: Overview,
+    pub(crate) adoption: Adoption,
     pub(crate) settling: Settling,
     /// The bounds of settling.
     pub(crate) desk: Desk,
@@ -148,6 +150,8 @@ impl Gateway {
             log: parts.catalog.event_log(),
             backlog: Backlog::new(parts.journal),
             objects: parts.catalog.objects(),
+            overview: parts.catalog.overview(),
+            adoption: parts.catalog.adoption(),
             settling: parts.catalog.settling(),
             desk: Desk::new(parts.settle, parts.stores),
             buckets: parts.catalog.buckets(),
