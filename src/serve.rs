@@ -167,7 +167,10 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Catalog> {
 }
 
 /// The bus that sidecars read, and those that events are taken to. Where no Redis is configured sidecars read the log itself.
-fn buses(config: &Config, catalog: &Catalog) -> anyhow::Result<(Arc<dyn Bus>, Vec<Arc<dyn Publisher>>)> {
+pub(crate) fn buses(
+    config: &Config,
+    catalog: &Catalog,
+) -> anyhow::Result<(Arc<dyn Bus>, Vec<Arc<dyn Publisher>>)> {
     match redis(config)? {
         Some(redis) => {
             let redis = Arc::new(redis);
