@@ -7,8 +7,12 @@ use clap::{Args, Parser, Subcommand};
 use crate::target::Target;
 
 mod accounts;
+mod events;
+mod replication;
 
 pub(crate) use accounts::{Credits, KeyCommand, SecretsCommand, UserCommand, Who};
+pub(crate) use events::{EventsCommand, Mark, ReplayArguments, TailArguments};
+pub(crate) use replication::{AdoptArguments, DiffArguments, RepairArguments, ReplicationCommand};
 
 /// One S3 endpoint in front of the buckets an application already has.
 #[derive(Debug, Parser)]
@@ -30,7 +34,11 @@ pub(crate) enum Command {
         targets: Vec<Target>,
     },
     /// Test the configuration, every store, the database, Redis and the model, and say in words what is wrong.
-    Check,
+    Check {
+        /// Also look for what should not be: replicas that differ, work that waits for too long.
+        #[arg(long)]
+        deep: bool,
+    },
     /// Print the effective configuration, secrets hidden.
     Config,
     /// Bring the tables of the database up to date.
@@ -67,6 +75,11 @@ pub(crate) enum Command {
     /// Events.
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Replicas: how they stand, how they differ, and what to do about it.
+    #[command(subcommand)]
+    Replication(ReplicationCommand),
+    /// Bring objects under relais that were in the bucket's primary before: known, and copied to its replicas.
+    Adopt(AdoptArguments),
     /// Policies.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -128,16 +141,6 @@ impl PresignMethod {
             Self::Put => "PUT",
         }
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum EventsCommand {
-    /// Print each event as it comes, one JSON record a line: those that are still there, then new ones.
-    Tail {
-        /// End at the last event instead of waiting for more.
-        #[arg(long)]
-        no_wait: bool,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,21 +6,29 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use relais_catalog::Catalog;
+use relais_proxy::Gateway;
+use relais_proxy::Routes;
+use relais_proxy::audit::Audit;
+use relais_stores::Stores;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Command, EventsCommand, ModelCommand, PolicyCommand, SecretsCommand, WorkerKind};
+use crate::cli::{Command, ModelCommand, PolicyCommand, SecretsCommand, WorkerKind};
 use crate::config::{self, Config, Misconfigured};
+use crate::keys::Keys;
 use crate::serve;
 use crate::target::Targets;
 
+mod adopt;
 mod check;
 mod credentials;
 mod erase;
+mod events;
 mod key;
 mod policy;
 mod presign;
+mod progress;
+mod replication;
 mod secrets;
-mod tail;
 mod token;
 mod user;
 
@@ -44,12 +52,14 @@ pub(crate) fn run(file: Option<&Path>, command: Command) -> anyhow::Result<ExitC
         Command::Policy(PolicyCommand::Simulate(question)) => {
             return runtime.block_on(policy::simulate(&config, &question));
         }
-        Command::Check => return runtime.block_on(check::run(&config)),
+        Command::Check { deep } => return runtime.block_on(check::run(&config, deep)),
+        Command::Adopt(asked) => return runtime.block_on(adopt::run(&config, &asked)),
+        Command::Replication(command) => return runtime.block_on(replication::run(&config, command)),
         Command::Erase { user, dry_run, json } => {
             return runtime.block_on(erase::run(&config, erase::Asked { user: &user, dry_run, json }));
         }
         Command::Config => print!("{}", toml::to_string(&config)?),
-        Command::Events(EventsCommand::Tail { no_wait }) => runtime.block_on(tail::run(&config, no_wait))?,
+        Command::Events(command) => return runtime.block_on(events::run(&config, command)),
         Command::Migrate => runtime.block_on(migrate(&config))?,
         Command::User(command) => runtime.block_on(user::run(&config, command))?,
         Command::Key(command) => runtime.block_on(key::run(&config, command))?,
@@ -98,6 +108,30 @@ async fn open_catalog(config: &Config) -> anyhow::Result<(Catalog, usize)> {
     let catalog = serve::connect(config).await?;
     let applied = catalog.migrate().await?;
     Ok((catalog, applied))
+}
+
+/// The gateway as a server has it, with what must be closed at the end.
+struct Opened {
+    gateway: Gateway,
+    catalog: Catalog,
+}
+
+/// Opens the stores and the catalog for a command that works beside a server that runs or does not.
+async fn open_gateway(config: &Config) -> anyhow::Result<Opened> {
+    let keys = Keys::load(config, true)?;
+    let (catalog, _) = open_catalog(config).await?;
+    let stores = Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
+    let gateway =
+        serve::new_gateway(config, &stores, &catalog, &keys, &Audit::default(), &Routes::default())?;
+    Ok(Opened { gateway, catalog })
+}
+
+impl Opened {
+    /// Lets what was begun come to its end.
+    async fn close(self) -> anyhow::Result<()> {
+        self.gateway.drain().await;
+        Ok(self.catalog.close().await?)
+    }
 }
 
 fn transcribe(config: &Config, file: &Path, json: bool) -> anyhow::Result<()> {

@@ -19,6 +19,8 @@ pub(crate) mod relay;
 pub(crate) mod settle;
 mod upkeep;
 
+pub use relay::reader as reader_of_bus;
+
 /// How often each loop looks without being woken.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 

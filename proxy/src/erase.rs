@@ -27,6 +27,8 @@ mod report;
 mod uploads;
 
 pub use belongings::{Belongings, InvalidUser};
+pub(crate) use entries::{is_encoded, plain};
+pub(crate) use key::reason;
 pub use report::{Counts, Left, OfPrefix, Progress, Report};
 
 use key::Target;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relais_catalog::{
-    AccessKeys, Buckets, Catalog, CatalogError, EventLog, Journal, KeyLocks, Objects, Revocations, Settling,
-    Uploads, Users, Versions,
+    AccessKeys, Adoption, Buckets, Catalog, CatalogError, EventLog, Journal, KeyLocks, Objects, Overview,
+    Revocations, Settling, Uploads, Users, Versions,
 };
 use relais_model::{BucketName, Identity, ObjectKey, Requester};
 use relais_stores::Stores;
@@ -98,6 +98,8 @@ pub struct Shared {
     pub(crate) notifications: Remembered,
     pub(crate) backlog: Backlog,
     pub(crate) objects: Objects,
+    pub(crate) overview: Overview,
+    pub(crate) adoption: Adoption,
     pub(crate) settling: Settling,
     /// The bounds of settling.
     pub(crate) desk: Desk,
@@ -165,6 +167,8 @@ impl Gateway {
             notifications: Remembered::default(),
             backlog: Backlog::new(parts.journal),
             objects: parts.catalog.objects(),
+            overview: parts.catalog.overview(),
+            adoption: parts.catalog.adoption(),
             settling: parts.catalog.settling(),
             desk: Desk::new(parts.settle, parts.stores),
             buckets: parts.catalog.buckets(),

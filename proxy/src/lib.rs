@@ -28,6 +28,7 @@ mod notify;
 mod observe;
 mod password;
 mod placement;
+pub mod replication;
 mod s3;
 mod seal;
 mod server;
@@ -43,6 +44,7 @@ pub use access::issuers::{IssuerError, mint_token};
 pub use access::roles::RoleError;
 pub use access::simulate::{SimulateError, Simulated, SimulatedCaller, Simulation, simulate};
 pub use access::temporary::token_pair;
+pub use background::reader_of_bus;
 pub use background::settle::{Cause, KeyDifference, Repair, SettleConfig, SettleKeyError};
 pub use config::{
     BucketConfig, ClientAuth, Config, CorsRule, JournalConfig, RateConfig, RatesConfig, WhenFull,

@@ -13,6 +13,8 @@ use s3s::dto::DeleteBucketInput;
 use crate::config::{Config, Misconfigured};
 use crate::serve;
 
+mod deep;
+
 /// How far the clock may be off before signatures fail: SigV4 allows 15 minutes.
 const CLOCK_EARLIEST: &str = "2025-01-01";
 
@@ -33,7 +35,7 @@ impl Report {
     }
 }
 
-pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(config: &Config, deep: bool) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&config.data_dir).map_err(|error| {
         Misconfigured(format!("data_dir: cannot make {}: {error}", config.data_dir.display()))
     })?;
@@ -63,6 +65,9 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     }
     if config.transcription.enabled {
         report.line("model", model(&config.transcription));
+    }
+    if deep {
+        deep::look(config, &mut report).await?;
     }
     match report.failures {
         0 => println!("all is well"),

@@ -2,22 +2,14 @@
 //!
 //! It works beside a server that runs or does not: over the same catalog and stores. Events wait in the journal for a server.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use relais_proxy::Routes;
-use relais_proxy::audit::Audit;
 use relais_proxy::erase::{Belongings, Counts, Mode, Progress, Report};
-use relais_stores::Stores;
 
-use crate::config::{Config, Misconfigured};
-use crate::keys::Keys;
+use crate::commands::open_gateway;
+use crate::commands::progress::Shown;
+use crate::config::Config;
 use crate::serve;
-
-/// How often the bar moves while nothing is told.
-const TICK: Duration = Duration::from_millis(120);
 
 /// What was asked for on the command line.
 pub(crate) struct Asked<'a> {
@@ -30,17 +22,11 @@ pub(crate) struct Asked<'a> {
 pub(crate) async fn run(config: &Config, asked: Asked<'_>) -> anyhow::Result<ExitCode> {
     let belongings = Belongings::new(asked.user, serve::prefixes(config)(asked.user))
         .map_err(|error| anyhow::anyhow!("cannot erase: {error}"))?;
-    let keys = Keys::load(config, true)?;
-    let catalog = serve::connect(config).await?;
-    catalog.migrate().await?;
-    let stores = Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
-    let gateway =
-        serve::new_gateway(config, &stores, &catalog, &keys, &Audit::default(), &Routes::default())?;
+    let opened = open_gateway(config).await?;
     let mode = if asked.dry_run { Mode::Count } else { Mode::Erase };
-    let shown = Shown::new(!asked.json);
-    let erased = gateway.erase(&belongings, mode, |progress| shown.tell(progress)).await;
-    gateway.drain().await;
-    catalog.close().await?;
+    let shown = Shown::spinner(!asked.json);
+    let erased = opened.gateway.erase(&belongings, mode, |progress| tell(&shown, progress)).await;
+    opened.close().await?;
     shown.end();
     let report = erased?;
     if asked.json {
@@ -51,40 +37,9 @@ pub(crate) async fn run(config: &Config, asked: Asked<'_>) -> anyhow::Result<Exi
     Ok(if report.complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Progress: a bar on a terminal, lines where there is none, nothing where only the report is wanted.
-enum Shown {
-    Bar(ProgressBar),
-    Lines,
-    Nothing,
-}
-
-impl Shown {
-    fn new(wanted: bool) -> Self {
-        if !std::io::stderr().is_terminal() {
-            return if wanted { Self::Lines } else { Self::Nothing };
-        }
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(TICK);
-        Self::Bar(bar)
-    }
-
-    fn tell(&self, progress: &Progress) {
-        let text = format!("round {}: {}, {} left", progress.round, counts(&progress.counts), progress.left);
-        match self {
-            Self::Bar(bar) => bar.set_message(text),
-            Self::Lines => eprintln!("{text}"),
-            Self::Nothing => {}
-        }
-    }
-
-    fn end(&self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
-        }
-    }
+fn tell(shown: &Shown, progress: &Progress) {
+    let Progress { round, counts: found, left } = progress;
+    shown.tell(0, || format!("round {round}: {}, {left} left", counts(found)));
 }
 
 fn counts(counts: &Counts) -> String {

@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::access_keys::AccessKeys;
+use crate::adoption::Adoption;
 use crate::buckets::Buckets;
 use crate::config::Config;
 use crate::database::{Database, Exclusive};
@@ -19,6 +20,7 @@ use crate::journal::Journal;
 use crate::key_locks::KeyLocks;
 use crate::migrations::{Migrations, TABLES};
 use crate::objects::Objects;
+use crate::overview::Overview;
 use crate::revocations::Revocations;
 use crate::settling::Settling;
 use crate::uploads::Uploads;
@@ -98,6 +100,16 @@ impl Catalog {
     /// What is known of each key.
     pub fn objects(&self) -> Objects {
         Objects::new(self.database.clone())
+    }
+
+    /// The taking up of objects that were there before.
+    pub fn adoption(&self) -> Adoption {
+        Adoption::new(self.database.clone())
+    }
+
+    /// What operators ask.
+    pub fn overview(&self) -> Overview {
+        Overview::new(self.database.clone(), Arc::clone(&self.instance))
     }
 
     /// Which stores nothing is settled to.

@@ -29,7 +29,7 @@ use crate::database::{Database, micros};
 use crate::entities::{cursor, journal};
 use crate::error::CatalogError;
 use crate::instance::{self, Instance};
-pub(crate) use append::last_position;
+pub(crate) use append::{append as append_to_log, last_position};
 use batch::{Message, Overdue, Request, Work, Writer};
 
 /// Requests that may wait for the writer; more callers than that wait to be heard. Twice what one instance serves at

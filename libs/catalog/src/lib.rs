@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 mod access_keys;
+mod adoption;
 mod buckets;
 mod catalog;
 mod config;
@@ -23,6 +24,7 @@ mod journal;
 mod key_locks;
 mod migrations;
 mod objects;
+mod overview;
 mod revocations;
 mod settling;
 mod uploads;
@@ -30,6 +32,7 @@ mod users;
 mod versions;
 
 pub use access_keys::{AccessKeyRow, AccessKeys, NewAccessKey};
+pub use adoption::{Adoption, FoundObject, Intake};
 pub use buckets::{BucketRow, Buckets};
 pub use catalog::Catalog;
 pub use config::Config;
@@ -42,6 +45,7 @@ pub use key_locks::{KeyLock, KeyLocks};
 pub use objects::{
     Attempt, Claimed, ObjectRow, Objects, Outcome, Progress, Truth, Twin, UnsettledStore, Verdict,
 };
+pub use overview::{KeyState, Overview, Waiting};
 pub use revocations::{Mark, Revocation, RevocationKind, Revocations};
 pub use settling::Settling;
 pub use uploads::{Upload, UploadRow, Uploads};

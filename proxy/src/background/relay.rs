@@ -40,7 +40,7 @@ const COMMIT_EVERY: Duration = Duration::from_millis(250);
 const REGISTER_EVERY: Duration = Duration::from_secs(3600);
 
 /// The name of a bus among the readers of the log. Groups of the embedded bus have no colon in theirs.
-pub(crate) fn reader(bus: &str) -> String {
+pub fn reader(bus: &str) -> String {
     format!("bus:{bus}")
 }
 

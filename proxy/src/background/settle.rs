@@ -27,12 +27,12 @@ mod whole;
 
 pub use config::SettleConfig;
 pub(crate) use desk::Desk;
-pub(crate) use look::{head, head_version};
+pub(crate) use look::{head, head_version, is_missing};
 pub use replica::{Cause, KeyDifference};
 pub(crate) use report::key;
 pub use report::{Repair, SettleKeyError};
 
-pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
+pub(crate) async fn run(gateway: Gateway, stop: CancellationToken) {
     // Before anything is copied to a store that is paused.
     watch::heed_pauses(&gateway).await;
     tokio::join!(queue::run(gateway.clone(), stop.clone()), watch::run(gateway, stop));

@@ -203,11 +203,11 @@ pub(super) fn by_key(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
     keys
 }
 
-fn is_encoded(encoding: Option<&EncodingType>) -> bool {
+pub(crate) fn is_encoded(encoding: Option<&EncodingType>) -> bool {
     encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL)
 }
 
-fn plain(key: &str, encoded: bool) -> String {
+pub(crate) fn plain(key: &str, encoded: bool) -> String {
     if !encoded {
         return key.to_owned();
     }

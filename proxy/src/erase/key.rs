@@ -192,7 +192,7 @@ fn is_gone(error: &S3Error) -> bool {
 }
 
 /// What a store said, for the report.
-pub(super) fn reason(error: &S3Error) -> String {
+pub(crate) fn reason(error: &S3Error) -> String {
     match error.message() {
         Some(message) => format!("{}: {message}", error.code().as_str()),
         None => error.code().as_str().to_owned(),

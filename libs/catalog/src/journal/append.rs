@@ -20,7 +20,7 @@ use crate::entities::{StoredEvent, cursor, journal};
 use crate::given::Given;
 
 /// Writes applied rows, with their events, to the end of the log.
-pub(super) async fn append(
+pub(crate) async fn append(
     database: &Database,
     transaction: &DatabaseTransaction,
     mut rows: Vec<journal::Model>,

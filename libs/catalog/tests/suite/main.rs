@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
 
 mod access_keys;
+mod adoption;
 mod buckets;
 mod errors;
 mod event_log;

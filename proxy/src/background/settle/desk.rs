@@ -54,7 +54,7 @@ impl Desk {
     }
 
     /// Every store, by name.
-    pub(super) fn stores(&self) -> impl Iterator<Item = &Store> {
+    pub(crate) fn stores(&self) -> impl Iterator<Item = &Store> {
         self.bounds.values().map(|bound| &bound.store)
     }
 

@@ -165,7 +165,7 @@ impl<'a> Try<'a> {
     fn judge(&self, place: &Place, equal: S3Result<Equal>) -> (String, (Attempt, Option<KeyDifference>)) {
         let replica = place.replica.to_string();
         match equal {
-            Ok(Equal { cause, twin }) => {
+            Ok(Equal { cause, what, twin }) => {
                 let settled = cause.filter(|_| self.doing == Doing::Settle);
                 if let Some(cause) = settled {
                     metrics::counter!(REPLICAS_SETTLED, "replica" => replica.clone(), "cause" => cause.name())
@@ -175,6 +175,7 @@ impl<'a> Try<'a> {
                 let difference = cause.map(|cause| KeyDifference {
                     replica: place.replica.clone(),
                     cause: Some(cause),
+                    what,
                     error: None,
                 });
                 (replica, (Attempt::Current { written: settled.map(|_| hold), twin }, difference))
@@ -206,7 +207,7 @@ impl<'a> Try<'a> {
     }
 
     fn unknown(&self, place: &Place, error: String) -> KeyDifference {
-        KeyDifference { replica: place.replica.clone(), cause: None, error: Some(error) }
+        KeyDifference { replica: place.replica.clone(), cause: None, what: Vec::new(), error: Some(error) }
     }
 
     fn primary_is_out(&self, mut results: Results) -> Done {

@@ -33,7 +33,7 @@ pub(crate) async fn head_version(
 }
 
 /// A HEAD has no body, so a missing key shows as a bare 404. A missing bucket is another matter, but may look the same.
-pub(super) fn is_missing(error: &S3Error) -> bool {
+pub(crate) fn is_missing(error: &S3Error) -> bool {
     let status = error.status_code().or_else(|| error.code().status_code());
     status == Some(StatusCode::NOT_FOUND)
 }

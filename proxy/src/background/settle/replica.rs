@@ -71,6 +71,8 @@ pub(super) struct Subject<'a> {
 pub(super) struct Equal {
     /// In what it differed.
     pub(super) cause: Option<Cause>,
+    /// What of the object differed, in words.
+    pub(super) what: Vec<&'static str>,
     /// Its entity tag, where that is not the primary's.
     pub(super) twin: Option<Twin>,
 }
@@ -99,16 +101,18 @@ impl Subject<'_> {
                 Ok(Equal::default())
             }
             (Err(marker), Found::Object(_)) => self.delete(replica, marker.as_deref()).await,
-            (Ok(truth), Found::Object(there)) if truth.equals(&there, twin) => {
+            (Ok(truth), Found::Object(there)) if truth.differences(&there, twin).is_empty() => {
                 let cause = self.settings(replica, (truth, &there)).await?;
                 self.found(replica, (truth.version_id.as_deref(), there.version_id.as_deref())).await?;
-                Ok(Equal { cause, twin: twin.cloned() })
+                Ok(Equal { cause, twin: twin.cloned(), what: Vec::new() })
             }
             (Ok(truth), there) => {
-                let missing = matches!(there, Found::Nothing { .. });
-                let cause = Some(if missing { Cause::Missing } else { Cause::Different });
+                let (cause, what) = match &there {
+                    Found::Nothing { .. } => (Cause::Missing, Vec::new()),
+                    Found::Object(there) => (Cause::Different, truth.differences(there, twin)),
+                };
                 let twin = if self.doing == Doing::Settle { self.copy(replica, truth).await? } else { None };
-                Ok(Equal { cause, twin })
+                Ok(Equal { cause: Some(cause), what, twin })
             }
         }
     }
@@ -118,7 +122,7 @@ impl Subject<'_> {
             let own = replica.delete().await?;
             versions::made(self.gateway, self.row, replica, (marker, own.as_deref())).await?;
         }
-        Ok(Equal { cause: Some(Cause::Deleted), twin: None })
+        Ok(Equal { cause: Some(Cause::Deleted), ..Equal::default() })
     }
 
     async fn found(&self, replica: &Side<'_>, ids: (Option<&str>, Option<&str>)) -> S3Result<()> {
@@ -203,6 +207,8 @@ pub struct KeyDifference {
     pub replica: Replica,
     /// In what it differs, or did before it was settled; nothing where it could not be compared or settled.
     pub cause: Option<Cause>,
+    /// What of the object differs, in words, where that is the cause.
+    pub what: Vec<&'static str>,
     /// Why it could not be compared or settled, in short.
     pub error: Option<String>,
 }

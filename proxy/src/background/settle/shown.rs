@@ -39,17 +39,6 @@ pub(super) struct Headers {
 /// What stores say of an object that nobody gave a type.
 const DEFAULT_TYPES: [&str; 2] = ["binary/octet-stream", "application/octet-stream"];
 
-impl Headers {
-    fn equal(&self, other: &Self) -> bool {
-        let named = |headers: &Self| {
-            let content_type = headers.content_type.clone();
-            content_type.filter(|named| !DEFAULT_TYPES.contains(&named.as_str()))
-        };
-        let without_type = |headers: &Self| Self { content_type: None, ..headers.clone() };
-        named(self) == named(other) && without_type(self) == without_type(other)
-    }
-}
-
 macro_rules! shown {
     ($output:expr, $features:expr, $body:expr) => {{
         let said = $output.tag_count.and_then(|count| usize::try_from(count).ok());
@@ -98,9 +87,13 @@ impl Shown {
         }
     }
 
-    /// Whether it has the bytes and the headers of the other.
-    pub(super) fn equals(&self, there: &Self, twin: Option<&Twin>) -> bool {
-        self.length == there.length && self.has_etag(&there.etag, twin) && self.headers.equal(&there.headers)
+    /// In what the other differs, in words; nothing where it has the same bytes and headers.
+    pub(super) fn differences(&self, there: &Self, twin: Option<&Twin>) -> Vec<&'static str> {
+        let bytes = match self.length == there.length {
+            false => Some("size"),
+            true => (!self.has_etag(&there.etag, twin)).then_some("bytes"),
+        };
+        bytes.into_iter().chain(self.headers.differences(&there.headers)).collect()
     }
 
     /// Whether what another store calls by this entity tag has the same bytes.
@@ -116,6 +109,26 @@ impl Shown {
             content_type: self.headers.content_type.clone(),
             owner: owner.to_owned(),
         }
+    }
+}
+
+impl Headers {
+    fn differences(&self, there: &Self) -> impl Iterator<Item = &'static str> {
+        let named = |headers: &Self| {
+            let content_type = headers.content_type.clone();
+            content_type.filter(|named| !DEFAULT_TYPES.contains(&named.as_str()))
+        };
+        let same = [
+            ("cache control", self.cache_control == there.cache_control),
+            ("content disposition", self.content_disposition == there.content_disposition),
+            ("content encoding", self.content_encoding == there.content_encoding),
+            ("content language", self.content_language == there.content_language),
+            ("content type", named(self) == named(there)),
+            ("expires", self.expires == there.expires),
+            ("metadata", self.metadata == there.metadata),
+            ("redirect", self.website_redirect_location == there.website_redirect_location),
+        ];
+        same.into_iter().filter(|(_, same)| !same).map(|(name, _)| name)
     }
 }
 
@@ -140,16 +153,16 @@ mod tests {
     #[test]
     fn a_type_that_a_store_made_up_is_no_difference() {
         let untyped = shown("e", None);
-        assert!(untyped.equals(&shown("e", Some("binary/octet-stream")), None));
-        assert!(!untyped.equals(&shown("e", Some("text/plain")), None));
-        assert!(!shown("e", Some("text/html")).equals(&shown("e", Some("text/plain")), None));
+        assert!(untyped.differences(&shown("e", Some("binary/octet-stream")), None).is_empty());
+        assert!(!untyped.differences(&shown("e", Some("text/plain")), None).is_empty());
+        assert!(!shown("e", Some("text/html")).differences(&shown("e", Some("text/plain")), None).is_empty());
     }
 
     #[test]
     fn another_entity_tag_is_a_difference_unless_it_is_known_as_a_twin() {
         let twin = Twin { primary: "e".to_owned(), replica: "e-2".to_owned() };
-        assert!(!shown("e", None).equals(&shown("e-2", None), None));
-        assert!(shown("e", None).equals(&shown("e-2", None), Some(&twin)));
-        assert!(!shown("f", None).equals(&shown("e-2", None), Some(&twin)));
+        assert!(!shown("e", None).differences(&shown("e-2", None), None).is_empty());
+        assert!(shown("e", None).differences(&shown("e-2", None), Some(&twin)).is_empty());
+        assert!(!shown("f", None).differences(&shown("e-2", None), Some(&twin)).is_empty());
     }
 }
