@@ -243,5 +243,7 @@ pub(crate) fn plain_config(url: &str, stream_length_max: u64) -> Config {
         stream_length_max,
         partitions: 1,
         buses: Vec::new(),
+        rules: Vec::new(),
+        only_by_rules: Vec::new(),
     }
 }
