@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::redis_stream::keys_of;
+
 mod rules;
 
 pub use rules::RuleConfig;

@@ -39,7 +39,7 @@ fn life() -> Vec<Event> {
     let object = samples[0].object.clone();
     vec![
         samples[0].clone(),
-        with(EventKind::Copy, object.clone().map(|object| ObjectFacts { size: 7, ..object })),
+        with(EventKind::Copy, object.map(|object| ObjectFacts { size: 7, ..object })),
         with(EventKind::PutTags, None),
         samples[2].clone(),
     ]
