@@ -1,4 +1,4 @@
-"""Which event goes to which bus: rules of the configuration, and what clients put on a bucket, over real Redis servers."""
+"""Which event goes to which bus: rules of the configuration, and what clients put on a bucket."""
 
 import json
 import time
@@ -133,8 +133,9 @@ def test_notifications_of_a_bucket_are_tried_kept_enforced_and_removed(start, s3
     assert (test["Service"], test["Bucket"]) == ("Amazon S3", BUCKET)
     assert test["RequestId"] and test["HostId"] and test["Time"]
 
-    for bucket, key in [(BUCKET, "in/1.jpg"), (BUCKET, "in/2.png"), (OTHER, "in/3.jpg"), (BUCKET, "a b/4"), (BUCKET, "a+b/5")]:
-        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    for key in ("in/1.jpg", "in/2.png", "a b/4", "a+b/5"):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    s3.put_object(Bucket=OTHER, Key="in/3.jpg", Body=b"x")
     s3.copy_object(Bucket=BUCKET, Key="in/6.jpg", CopySource={"Bucket": BUCKET, "Key": "in/2.png"})
     s3.delete_object(Bucket=BUCKET, Key="in/2.png")
     expected = [
@@ -208,7 +209,8 @@ def test_what_s3_would_refuse_is_refused_and_changes_nothing(s3, redis_server):
         assert refused(put_queues, s3, *queues) == INVALID, queues
     nowhere = queue("a", created, arn="arn:relais:sqs:::nowhere")
     said = message_of(put_queues, s3, nowhere)
-    assert said.startswith("Unable to validate the following destination configurations") and nowhere["QueueArn"] in said
+    assert said.startswith("Unable to validate the following destination configurations")
+    assert nowhere["QueueArn"] in said
     bridge = {"EventBridgeConfiguration": {}}
     assert refused(
         s3.put_bucket_notification_configuration, Bucket=BUCKET, NotificationConfiguration=bridge
@@ -218,7 +220,9 @@ def test_what_s3_would_refuse_is_refused_and_changes_nothing(s3, redis_server):
     assert len(trials(redis_server)) == 1
 
     # What does not overlap is taken, and where validation is skipped, a bus that is not there yet.
-    put_queues(s3, queue("a", created, prefix="images/", suffix=".jpg"), queue("b", created, prefix="images/", suffix=".png"))
+    pictures = [queue(suffix, created, prefix="images/", suffix=suffix) for suffix in (".jpg", ".png")]
+    put_queues(s3, *pictures)
+    assert got(s3) == {"QueueConfigurations": pictures}
     put_queues(s3, nowhere, SkipDestinationValidation=True)
     assert got(s3) == {"QueueConfigurations": [nowhere]}
 
@@ -286,7 +290,10 @@ def test_settings_count_on_every_instance(start, postgres, redis_server):
     "rule, words",
     [
         (configuration.event_rule("one", "audti"), ['"one"', '"audti"', "audit, redis"]),
-        (configuration.event_rule("one", AUDIT, events=["s3:ObjectMade"]), ['"one"', '"s3:ObjectMade"', "s3:ObjectCreated:*"]),
+        (
+            configuration.event_rule("one", AUDIT, events=["s3:ObjectMade"]),
+            ['"one"', '"s3:ObjectMade"', "s3:ObjectCreated:*"],
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["serve", "check"])
