@@ -64,6 +64,26 @@ def deny(actions, resources, **more):
     return allow(actions, resources, **more) | {"Effect": "Deny"}
 
 
+def bus(name, key, kind="stream", **settings):
+    """A place in Redis that events are taken to."""
+    return {"name": name, "kind": kind, "key": key, **settings}
+
+
+def event_rule(name, bus, **selected):
+    """Sends a bus what is selected by `buckets`, `events`, `prefix` and `suffix`."""
+    return {"id": name, "bus": bus, **selected}
+
+
+def event_lists(buses, rules=()):
+    """The lists of tables about events."""
+    return {"events.buses": buses, "events.rules": rules}
+
+
+def only_by_rules(*buses):
+    """The section `events` where these buses get nothing by themselves."""
+    return {"only_by_rules": list(buses)}
+
+
 def write_toml(path, stores, buckets, accounts=(), lists=None, **sections):
     """Writes a configuration file: tables of stores, arrays of buckets and accounts, other sections as tables; `lists` are
     arrays of tables by their name, such as `access.roles`."""
