@@ -85,9 +85,10 @@ impl Overview {
     /// How many keys of a bucket have a replica to be settled and begin so.
     pub async fn unsettled_below(&self, bucket: &BucketName, prefix: &str) -> Result<u64, CatalogError> {
         let column = || Expr::col((object::Entity, object::Column::Key));
-        let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
+        let length = i32::try_from(prefix.chars().count()).unwrap_or(i32::MAX);
         // Neither LIKE, which minds no capitals on SQLite, nor an order of text, which on PostgreSQL is the server's.
-        let begin = Func::cust(Alias::new("substr")).args([column(), Expr::value(1), Expr::value(length)]);
+        let begin =
+            Func::cust(Alias::new("substr")).args([column(), Expr::value(1_i32), Expr::value(length)]);
         let unsettled = object::Entity::find()
             .filter(object::Column::SettleAfter.is_not_null())
             .filter(object::Column::Bucket.eq(bucket.as_str()))
