@@ -43,7 +43,7 @@ def main():
 def _runs(asked):
     """The runs of the long run, each shown as it ends."""
     numbered = [str(number) for number in range(asked.first, asked.first + asked.seeds)]
-    seeds = asked.seed or (numbered and named_seeds() + numbered)
+    seeds = asked.seed or list(dict.fromkeys(named_seeds() + numbered if numbered else []))
     summary, begun = Summary(), time.monotonic()
     job = fleet.Job(asked.operations, tuple(asked.modes.split(",")), asked.keep)
     for number, result in enumerate(fleet.results(seeds, job, asked.workers), 1):

@@ -16,7 +16,7 @@ WORKERS = 4  # Runs mostly wait.
 def test_nothing_is_lost_while_everything_breaks(tmp_path):
     job = fleet.Job(OPERATIONS, tuple(MODES.split(",")), tmp_path)
     told = io.StringIO()
-    for result in fleet.results(SEEDS + named_seeds(), job, WORKERS):
+    for result in fleet.results(list(dict.fromkeys(SEEDS + named_seeds())), job, WORKERS):
         show(result)
         if result.findings:
             show(result, file=told)
