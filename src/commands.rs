@@ -6,9 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use relais_catalog::Catalog;
-use relais_proxy::Gateway;
-use relais_proxy::Routes;
 use relais_proxy::audit::Audit;
+use relais_proxy::{Gateway, Routes};
 use relais_stores::Stores;
 use tracing_subscriber::EnvFilter;
 
@@ -121,8 +120,9 @@ async fn open_gateway(config: &Config) -> anyhow::Result<Opened> {
     let keys = Keys::load(config, true)?;
     let (catalog, _) = open_catalog(config).await?;
     let stores = Stores::open(&config.stores, &config.data_dir).await.map_err(Misconfigured::from_error)?;
-    let gateway =
-        serve::new_gateway(config, &stores, &catalog, &keys, &Audit::default(), &Routes::default())?;
+    let routes =
+        Routes::new(&config.events, serve::publishers(config)?).map_err(Misconfigured::from_error)?;
+    let gateway = serve::new_gateway(config, &stores, &catalog, &keys, &Audit::default(), &routes)?;
     Ok(Opened { gateway, catalog })
 }
 

@@ -20,6 +20,7 @@ mod listing;
 mod look;
 mod merge;
 mod repair;
+mod replay;
 mod status;
 
 pub use adopt::{Adopted, Adopting, Mode};

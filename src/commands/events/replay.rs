@@ -4,52 +4,47 @@
 //! subscribers must drop what they know, by the id, and old news of a key, by the sequencer. The cursors of the buses stay.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::bail;
-use relais_catalog::{Catalog, EventLog};
-use relais_events::{Notice, Publisher};
+use relais_catalog::EventLog;
 use relais_model::Event;
 
 use super::position_before;
 use crate::cli::{Mark, ReplayArguments};
 use crate::commands::progress::Shown;
+use crate::commands::{Opened, open_gateway};
 use crate::config::Config;
-use crate::serve;
 
 /// Events read and published at once.
 const BATCH: u64 = 500;
 
 pub(super) async fn run(config: &Config, arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
-    let catalog = serve::connect(config).await?;
-    let publishers = chosen(serve::publishers(config)?, arguments.bus.as_deref())?;
-    let replayed = replay(&catalog, &publishers, arguments).await;
-    catalog.close().await?;
+    let opened = open_gateway(config).await?;
+    let replayed = replay(&opened, arguments).await;
+    opened.close().await?;
     replayed
 }
 
 /// The buses that are asked for.
-fn chosen(all: Vec<Arc<dyn Publisher>>, name: Option<&str>) -> anyhow::Result<Vec<Arc<dyn Publisher>>> {
-    if all.is_empty() {
-        bail!(
-            "no bus is configured that events are taken to; groups of the embedded bus read the log itself"
-        );
+fn chosen(all: Vec<String>, name: Option<&str>) -> anyhow::Result<Vec<String>> {
+    match name {
+        _ if all.is_empty() => {
+            bail!(
+                "no bus is configured that events are taken to; groups of the embedded bus read the log itself"
+            )
+        }
+        Some(name) if !all.iter().any(|known| known == name) => {
+            bail!("there is no bus {name:?}; configured are {}", all.join(", "))
+        }
+        Some(name) => Ok(vec![name.to_owned()]),
+        None => Ok(all),
     }
-    let names: Vec<String> = all.iter().map(|one| one.name().to_owned()).collect();
-    let Some(name) = name else { return Ok(all) };
-    let chosen: Vec<_> = all.into_iter().filter(|one| one.name() == name).collect();
-    if chosen.is_empty() {
-        bail!("there is no bus {name:?}; configured are {}", names.join(", "));
-    }
-    Ok(chosen)
 }
 
-async fn replay(
-    catalog: &Catalog,
-    publishers: &[Arc<dyn Publisher>],
-    arguments: &ReplayArguments,
-) -> anyhow::Result<ExitCode> {
-    let (log, from) = (catalog.event_log(), position_before(catalog, arguments.from).await?);
+async fn replay(opened: &Opened, arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
+    let buses = chosen(opened.gateway.bus_names(), arguments.bus.as_deref())?;
+    let log = opened.catalog.event_log();
+    let from = position_before(&opened.catalog, arguments.from).await?;
     // The end is fixed before the begin, or events that come meanwhile would be published twice for certain.
     let end = log.last().await?;
     let shown = Shown::spinner(true);
@@ -60,25 +55,24 @@ async fn replay(
         shown.tell(count, || format!("{count} events counted"));
     }
     shown.end();
-    let names: Vec<&str> = publishers.iter().map(|one| one.name()).collect();
-    println!("{count} events of the log for {}", names.join(", "));
+    println!("{count} events of the log for {}, as far as their rules send them there", buses.join(", "));
     if !arguments.yes {
         println!("--yes publishes them again");
         return Ok(ExitCode::SUCCESS);
     }
     let shown = Shown::bar(count);
-    let mut published = 0;
+    let (mut done, mut published) = (0, 0);
     let mut walk = Walk { log, position: from, end, arguments };
     while let Some(events) = walk.next().await? {
-        let notices: Vec<Notice> = events.into_iter().map(Notice::from).collect();
-        for publisher in publishers {
-            publisher.publish(&notices).await?;
+        done += events.len() as u64;
+        for bus in &buses {
+            let sent = opened.gateway.publish_again(bus, events.clone()).await;
+            published += sent.map_err(|error| anyhow::anyhow!("cannot publish to {bus}: {error}"))?;
         }
-        published += notices.len() as u64;
-        shown.tell(published, || format!("{published} of {count} events published"));
+        shown.tell(done, || format!("{done} of {count} events done"));
     }
     shown.end();
-    println!("published {published} events again");
+    println!("published {published} times");
     Ok(ExitCode::SUCCESS)
 }
 
