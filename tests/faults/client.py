@@ -39,6 +39,7 @@ PAUSE_AFTER_FAILURE = 1.0  # The longest one after a failure: or all operations 
 
 # Answers that mean that nothing was changed. Whatever else says 4xx is a finding.
 REFUSALS = {"NoSuchKey", "404", "PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchUpload"}
+REFUSALS |= {"MethodNotAllowed", "405"}  # What S3 says of a delete marker, which has no tags.
 # A body that broke off on its way to relais, or a clock that ran out while it was on its way: nothing was changed either.
 BROKEN_OFF = {"IncompleteBody", "RequestTimeout", "400", "408"}
 
