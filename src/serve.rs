@@ -43,7 +43,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     forget(&config)?;
     let catalog = connect(&config).await?;
     catalog.migrate().await?;
-    let (bus, publishers) = buses(&config, &catalog)?;
+    let (bus, publishers) = (bus(&config, &catalog)?, publishers(&config)?);
     let events = Routes::new(&config.events, publishers.clone()).map_err(Misconfigured::from_error)?;
     let (audit, audit_writer) =
         Audit::open(&config.audit, &config.data_dir).await.map_err(Misconfigured::from_error)?;
@@ -64,9 +64,7 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         routes = proxy_routes(&config, own, &catalog).await?;
     }
     let sidecars = sidecars(&config, &targets)?;
-    let api = TcpListener::bind(config.api.listen).await.with_context(|| {
-        format!("api.listen: cannot listen on {}; is another server running there?", config.api.listen)
-    })?;
+    let api = listen(&config).await?;
     let api_address = api.local_addr()?;
     let ready =
         readiness::readiness(catalog.clone(), Arc::clone(&bus), publishers.clone(), stages.announced.clone());
@@ -85,28 +83,8 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     };
     spawn_sidecars(&mut parts.requests, &kit, sidecars, &stages.requests);
     let s3_address = server.as_ref().map(Server::address).transpose()?;
-    if let Some(server) = server {
-        let stop = stages.requests.clone();
-        parts.requests.spawn(async move {
-            server.serve(stop).await;
-            ("proxy", Ok(()))
-        });
-    }
-    if let Some(gateway) = gateway.clone() {
-        let stop = stages.background.clone();
-        parts.background.spawn(async move {
-            gateway.run_background(stop).await;
-            ("background", Ok(()))
-        });
-    }
-    let (api_stop, proxy_config) = (stages.api.clone(), config.proxy.clone());
-    parts.api.spawn(async move {
-        relais_proxy::serve_api(api, router, &proxy_config, api_stop).await;
-        if let Some(gateway) = gateway {
-            gateway.drain().await; // What requests of this port began.
-        }
-        ("api", Ok(()))
-    });
+    spawn_proxy(&mut parts, &stages, server, gateway.clone());
+    spawn_api(&mut parts, &stages, (api, router), &config, gateway);
     banner::print(&config, &keys, s3_address, api_address);
     let patience = Patience {
         delay: Duration::from_secs(config.proxy.shutdown_delay_seconds),
@@ -117,6 +95,46 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
         Ok(catalog.close().await?)
     };
     parts.until_stopped(&stages, patience, last).await
+}
+
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.api.listen;
+    let taken = || format!("api.listen: cannot listen on {address}; is another server running there?");
+    TcpListener::bind(address).await.with_context(taken)
+}
+
+fn spawn_proxy(parts: &mut stop::Parts, stages: &Stages, server: Option<Server>, gateway: Option<Gateway>) {
+    if let Some(server) = server {
+        let stop = stages.requests.clone();
+        parts.requests.spawn(async move {
+            server.serve(stop).await;
+            ("proxy", Ok(()))
+        });
+    }
+    if let Some(gateway) = gateway {
+        let stop = stages.background.clone();
+        parts.background.spawn(async move {
+            gateway.run_background(stop).await;
+            ("background", Ok(()))
+        });
+    }
+}
+
+fn spawn_api(
+    parts: &mut stop::Parts,
+    stages: &Stages,
+    (api, router): (TcpListener, Router),
+    config: &Config,
+    gateway: Option<Gateway>,
+) {
+    let (stop, config) = (stages.api.clone(), config.proxy.clone());
+    parts.api.spawn(async move {
+        relais_proxy::serve_api(api, router, &config, stop).await;
+        if let Some(gateway) = gateway {
+            gateway.drain().await; // What requests of this port began.
+        }
+        ("api", Ok(()))
+    });
 }
 
 /// Users of relais are numbered, and anybody may become the next one. What a role gives them, it gives to the same subject of another
@@ -168,20 +186,16 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Catalog> {
     })
 }
 
-/// The bus that sidecars read, and those that events are taken to; none is contacted yet. Where no Redis is configured
-/// sidecars read the log itself.
-fn buses(config: &Config, catalog: &Catalog) -> anyhow::Result<(Arc<dyn Bus>, Vec<Arc<dyn Publisher>>)> {
+/// The bus that sidecars read; it is not contacted yet. Where no Redis is configured they read the log itself.
+fn bus(config: &Config, catalog: &Catalog) -> anyhow::Result<Arc<dyn Bus>> {
+    if config.events.redis_url.is_none() {
+        return Ok(Arc::new(EmbeddedBus::new(Arc::new(JournalLog(catalog.event_log())))));
+    }
     let consumer = format!("relais-{}", uuid::Uuid::new_v4().simple()); // In containers every process has the same id.
-    let bus: Arc<dyn Bus> = match config.events.redis_url {
-        Some(_) => {
-            Arc::new(RedisStream::connect(&config.events, &consumer).map_err(Misconfigured::from_error)?)
-        }
-        None => Arc::new(EmbeddedBus::new(Arc::new(JournalLog(catalog.event_log())))),
-    };
-    Ok((bus, publishers(config)?))
+    Ok(Arc::new(RedisStream::connect(&config.events, &consumer).map_err(Misconfigured::from_error)?))
 }
 
-/// Where events are taken to.
+/// Where events are taken to; none is contacted yet.
 pub(crate) fn publishers(config: &Config) -> anyhow::Result<Vec<Arc<dyn Publisher>>> {
     relais_events::publishers(&config.events, &config.proxy.region).map_err(Misconfigured::from_error)
 }

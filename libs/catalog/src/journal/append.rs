@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use relais_model::{Event, Sequencer};
-use sea_orm::sea_query::{Expr, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, Iterable, QueryFilter, QuerySelect,
 };
@@ -111,11 +111,8 @@ fn row(one: &Announcement, key: Key, instance: Uuid, now: i64, sequencer: i64) -
 
 /// The last place that was ever given, as far as anybody may remember: pruned events live on in the cursors.
 pub(crate) async fn last_position(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
-    let last = |place: Expr, table: SelectStatement| table.to_owned().expr(place).to_owned();
-    let in_log =
-        last(journal::Column::Position.max().into(), Query::select().from(journal::Entity).to_owned());
-    let in_cursors =
-        last(cursor::Column::Position.max().into(), Query::select().from(cursor::Entity).to_owned());
+    let in_log = Query::select().expr(journal::Column::Position.max()).from(journal::Entity).to_owned();
+    let in_cursors = Query::select().expr(cursor::Column::Position.max()).from(cursor::Entity).to_owned();
     let both = Query::select()
         .expr_as(Expr::expr(in_log), "in_log")
         .expr_as(Expr::expr(in_cursors), "in_cursors")
