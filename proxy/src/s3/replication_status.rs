@@ -1,9 +1,9 @@
 //! What answers say of an object's replicas.
 //!
 //! `x-amz-replication-status` says whether all replicas have the object as it is: `COMPLETED`, `PENDING`, or `FAILED` where one
-//! cannot be brought up to date. `x-relais-replicas` names each, for those who may see it. Buckets with one replica have nothing
-//! to say, nor is anything said of a version that is asked for by its id: rows are of objects as they are now. What a store
-//! says of a replication of its own never comes through.
+//! cannot be brought up to date. `x-relais-replicas` names the store of each, for those who may see it: buckets there have names
+//! that clients need not know. Buckets with one replica have nothing to say, nor is anything said of a version that is asked for
+//! by its id: rows are of objects as they are now. What a store says of a replication of its own never comes through.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ impl<'a> States<'a> {
             ReplicaState::Pending => "pending",
             ReplicaState::Failed => "failed",
         };
-        let each = self.0.iter().map(|(replica, state)| format!("{replica}={}", word(state)));
+        let each = self.0.iter().map(|(replica, state)| format!("{}={}", replica.store, word(state)));
         if let Ok(value) = HeaderValue::from_str(&each.collect::<Vec<_>>().join(", ")) {
             headers.insert(REPLICAS, value);
         }
