@@ -12,9 +12,9 @@ mod batch;
 #[cfg(any(feature = "without-intents", feature = "without-journal"))]
 mod lacking;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use relais_model::{
@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::database::{Database, micros};
 use crate::entities::{cursor, journal};
 use crate::error::CatalogError;
-use crate::instance::{self, Instance};
+use crate::instance::{self, INSTANCE_LEASE, Instance};
 pub(crate) use append::{append as append_to_log, last_position};
 use batch::{Message, Overdue, Request, Work, Writer};
 
@@ -113,6 +113,8 @@ pub struct Journal {
     requests: mpsc::Sender<Message>,
     batches: Arc<Batches>,
     overdue: Overdue,
+    /// Intents whose callers have not had their last word.
+    live: Arc<Mutex<HashSet<Uuid>>>,
     news: watch::Sender<()>,
     #[cfg(any(feature = "without-intents", feature = "without-journal"))]
     lacking: lacking::Lacking,
@@ -153,6 +155,7 @@ impl Journal {
             requests,
             batches: Arc::default(),
             overdue: Overdue::default(),
+            live: Arc::default(),
             news,
             #[cfg(any(feature = "without-intents", feature = "without-journal"))]
             lacking: lacking::Lacking::default(),
@@ -162,9 +165,10 @@ impl Journal {
     }
 
     /// Renews this instance's lease of [`INSTANCE_LEASE`](crate::INSTANCE_LEASE). Without it others take our open
-    /// intents for a dead instance's.
+    /// intents for a dead instance's. And leaves to recovery what is open in our name and nobody here knows of.
     pub async fn heartbeat(&self) -> Result<(), CatalogError> {
         self.renew().await.map_err(|error| self.database.explain(error))?;
+        self.doubt_strays().await.map_err(|error| self.database.explain(error))?;
         if !self.overdue.is_empty() {
             self.requests.send(Message::CatchUp).await.map_err(|_| CatalogError::Closed)?;
         }
@@ -177,6 +181,34 @@ impl Journal {
         self.instance.renew(self.database.write(), now).await?;
         self.instance.renewed(now);
         Ok(())
+    }
+
+    /// A commit that was cut off can come true long after its caller was told that it failed, and has been taken back.
+    async fn doubt_strays(&self) -> Result<(), DbErr> {
+        use journal::{Column, Entity, State};
+        let now = self.database.now();
+        let live: Vec<Uuid> = self.live().iter().copied().collect();
+        let strays = Entity::update_many()
+            .col_expr(Column::State, Expr::value(State::Doubt))
+            .filter(Column::Sequencer.is_null())
+            .filter(Column::UpdatedAt.lt(now - micros(INSTANCE_LEASE)))
+            .filter(Column::State.eq(State::Open))
+            .filter(Column::Instance.eq(self.instance.id))
+            .filter(Column::Id.is_not_in(live))
+            .exec(self.database.write())
+            .await?
+            .rows_affected;
+        if strays > 0 {
+            tracing::warn!(
+                intents = strays,
+                "intents of this instance that it does not know are left to recovery"
+            );
+        }
+        Ok(())
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashSet<Uuid>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes down what is about to be done. If the caller goes away before it has the answer, the intent is abandoned.
@@ -194,6 +226,7 @@ impl Journal {
         let mut unheard = Unheard { id, overdue: &self.overdue, heard: false };
         // After an error it may be there all the same: a connection can break between a commit and its answer.
         self.request(id, Work::Open(intent)).await?;
+        self.live().insert(id);
         unheard.heard = true;
         Ok(IntentId(id))
     }
@@ -210,6 +243,7 @@ impl Journal {
             #[cfg(feature = "without-intents")]
             let id = self.open_late(id).await?;
             let event = self.request(id.0, Work::Apply(Box::new(applied))).await?;
+            self.live().remove(&id.0);
             event.ok_or(CatalogError::UnknownIntent(id))
         }
     }
@@ -222,12 +256,14 @@ impl Journal {
     /// Takes an intent back: nothing changed on any store. An applied one stays. After an error it is written down later.
     pub async fn abandon(&self, id: IntentId) -> Result<(), CatalogError> {
         let abandoned = self.request(id.0, Work::Abandon).await.map(drop);
+        self.live().remove(&id.0);
         abandoned.inspect_err(|_| self.overdue.words().abandoned.push(id.0))
     }
 
     /// Leaves an intent to recovery: its outcome is unknown. After an error that is written down later.
     pub async fn doubt(&self, id: IntentId) -> Result<(), CatalogError> {
         let doubted = self.request(id.0, Work::Doubt).await.map(drop);
+        self.live().remove(&id.0);
         doubted.inspect_err(|_| self.overdue.words().doubted.push(id.0))
     }
 

@@ -34,6 +34,7 @@ crate::on_both![
     what_is_acknowledged_is_there_after_a_restart,
     a_doubted_intent_is_returned_until_it_is_decided,
     the_last_word_on_an_intent_is_written_when_the_database_is_back,
+    what_is_open_in_our_name_and_nobody_knows_is_left_to_recovery,
     an_open_intent_of_a_living_instance_is_not_doubtful,
     intents_of_a_dead_instance_become_doubtful_to_one_other,
     the_log_has_the_events_in_the_order_of_their_commits,
@@ -310,6 +311,24 @@ async fn the_last_word_on_an_intent_is_written_when_the_database_is_back(scratch
     assert_eq!(journal.doubtful(10).await.unwrap(), [(doubted, put("cat.jpg"))]);
     write(&catalog, "dog.jpg", stored("e1")).await;
     assert_eq!(catalog.objects().unsettled_count().await.unwrap(), 0, "nothing is open beside it");
+}
+
+async fn what_is_open_in_our_name_and_nobody_knows_is_left_to_recovery(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let journal = catalog.journal();
+    let known = journal.open(put("dog.jpg")).await.unwrap();
+    // A commit that comes true after its caller heard an error and took it back.
+    let stray = journal.open(put("cat.jpg")).await.unwrap();
+    scratch.execute("CREATE TABLE late AS SELECT * FROM journal WHERE key = 'cat.jpg'").await;
+    journal.abandon(stray).await.unwrap();
+    scratch.execute("INSERT INTO journal SELECT * FROM late").await;
+
+    journal.heartbeat().await.unwrap();
+    assert_eq!(journal.doubtful(10).await.unwrap(), [], "it may still be on its way to its caller");
+    scratch.execute("UPDATE journal SET updated_at = updated_at - 3600000000").await;
+    journal.heartbeat().await.unwrap();
+    assert_eq!(journal.doubtful(10).await.unwrap(), [(stray, put("cat.jpg"))]);
+    journal.apply(known, stored("e1")).await.unwrap();
 }
 
 async fn an_open_intent_of_a_living_instance_is_not_doubtful(scratch: &Scratch) {
