@@ -32,9 +32,11 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that was idle for longer is tried before it is used; one that was just used costs no round trip.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// Every question of ours that is asked often has an index, and finds few rows by it. PostgreSQL keeps the plan of a statement,
-/// and one that was made while a table was small would go on to read all of it when it is large.
-const BY_INDEX: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+/// Rows that are given to a statement are looked up one by one, by an index. PostgreSQL keeps the plan of a statement, and
+/// one that joined whole tables, made while they were small, would go on to do so. Compiling our statements costs more than
+/// running them.
+const BY_INDEX: &str =
+    "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET jit = off";
 
 /// Pages of the file, 4 KiB each, that the log of a SQLite file may hold before they are taken over: a page that is
 /// written again meanwhile is taken over once. SQLite's default of 1000 is reached several times a second.

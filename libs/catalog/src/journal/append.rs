@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use relais_model::{Event, Sequencer};
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, Iterable, QueryFilter, QuerySelect,
 };
@@ -111,15 +111,48 @@ fn row(one: &Announcement, key: Key, instance: Uuid, now: i64, sequencer: i64) -
 
 /// The last place that was ever given, as far as anybody may remember: pruned events live on in the cursors.
 pub(crate) async fn last_position(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
-    let in_log = Query::select().expr(journal::Column::Position.max()).from(journal::Entity).to_owned();
-    let in_cursors = Query::select().expr(cursor::Column::Position.max()).from(cursor::Entity).to_owned();
-    let both = Query::select()
-        .expr_as(Expr::expr(in_log), "in_log")
-        .expr_as(Expr::expr(in_cursors), "in_cursors")
-        .to_owned();
-    let row =
-        connection.query_one(&both).await?.ok_or_else(|| DbErr::RecordNotFound("positions".to_owned()))?;
+    let row = connection.query_one(&last_positions()).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("positions".to_owned()))?;
     let in_log: Option<i64> = row.try_get("", "in_log")?;
     let in_cursors: Option<i64> = row.try_get("", "in_cursors")?;
     Ok(in_log.max(in_cursors).unwrap_or(0))
+}
+
+fn last_positions() -> SelectStatement {
+    use journal::Column;
+    // The index is of the rows that have a place; without the condition SQLite reads the whole journal for each batch.
+    let in_log = Query::select()
+        .expr(Column::Position.max())
+        .from(journal::Entity)
+        .and_where(Column::Position.is_not_null())
+        .to_owned();
+    let in_cursors = Query::select().expr(cursor::Column::Position.max()).from(cursor::Entity).to_owned();
+    Query::select()
+        .expr_as(Expr::expr(in_log), "in_log")
+        .expr_as(Expr::expr(in_cursors), "in_cursors")
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sea_query::SqliteQueryBuilder;
+    use sea_orm::{DbBackend, Statement};
+
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn sqlite_finds_the_last_place_by_the_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("catalog.db").display());
+        let config = Config { url, connections_max: 2 };
+        Catalog::connect(&config).await.unwrap().migrate().await.unwrap();
+        let database = Database::connect(&config).await.unwrap();
+        let plan = format!("EXPLAIN QUERY PLAN {}", last_positions().to_string(SqliteQueryBuilder));
+        let plan = Statement::from_string(DbBackend::Sqlite, plan);
+        let steps = database.read().query_all_raw(plan).await.unwrap();
+        let steps: Vec<String> = steps.iter().map(|step| step.try_get("", "detail").unwrap()).collect();
+        assert!(steps.iter().any(|step| step.contains("INDEX journal_position")), "{steps:?}");
+    }
 }
