@@ -267,6 +267,13 @@ impl Journal {
         doubted.inspect_err(|_| self.overdue.words().doubted.push(id.0))
     }
 
+    /// Leaves an intent to recovery on which nobody will have a last word any more, and nothing where one was had.
+    pub fn leave(&self, id: IntentId) {
+        if self.live().remove(&id.0) {
+            self.overdue.words().doubted.push(id.0);
+        }
+    }
+
     async fn request(&self, id: Uuid, work: Work) -> Result<Option<Event>, CatalogError> {
         let (reply, answer) = oneshot::channel();
         let message = Message::Request(Request { id, work, reply });

@@ -15,7 +15,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::conditions::Conditions;
 use super::fan_out::{FanOut, PRIMARY};
-use super::mutation::{Change, Mutation, Recorded, named_version};
+use super::mutation::{Change, Mutation, Opened, Recorded, named_version};
 use super::shown::shown;
 use super::versions::{MadeVersion, VersionIds};
 use super::write::Refused;
@@ -57,7 +57,15 @@ impl Gateway {
         let bucket = self.bucket(&asked.input.bucket)?;
         let key = key(&asked.input.key)?;
         let (kind, required) = (EventKind::Delete, write_mode::required(&bucket, &asked.extensions));
-        let mutation = Mutation { gateway: self.clone(), bucket, key, kind, requester, required };
+        let mutation = Mutation {
+            gateway: self.clone(),
+            bucket,
+            key,
+            kind,
+            requester,
+            required,
+            opened: Opened::default(),
+        };
         self.to_its_end(async move { mutation.delete(asked.input).await }).await.map(S3Response::new)
     }
 
@@ -133,6 +141,7 @@ impl Gateway {
             kind: EventKind::Delete,
             requester: bulk.requester.clone(),
             required: bulk.required,
+            opened: Opened::default(),
         };
         let input = DeleteObjectInput {
             bypass_governance_retention: bulk.bypass,

@@ -3,6 +3,7 @@
 //! Every operation that changes an object goes through here, so that none can forget its event or its replicas.
 
 mod late;
+mod opened;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -13,6 +14,8 @@ use relais_catalog::{Applied, Intent, IntentId};
 use relais_model::{DerivedFrom, EventKind, ObjectFacts, ObjectKey, ReplicaState, Requester, Sequencer};
 use s3s::S3Error;
 use s3s::dto::{ETag, HeadObjectOutput};
+
+pub(crate) use opened::Opened;
 
 use super::derived::derived_from;
 use super::fan_out::PRIMARY;
@@ -34,6 +37,7 @@ pub(crate) struct Mutation {
     pub(crate) requester: Requester,
     /// How many places must have it, the primary among them, before it is acknowledged.
     pub(crate) required: usize,
+    pub(crate) opened: Opened,
 }
 
 /// Which places of a bucket, by their index there, are known to have a change.
@@ -79,7 +83,9 @@ impl Mutation {
     pub(crate) async fn open(&self) -> Result<IntentId, GatewayError> {
         self.gateway.backlog.admit()?;
         let intent = Intent { bucket: self.bucket.name.clone(), key: self.key.clone(), kind: self.kind };
-        Ok(self.gateway.journal.open(intent).await?)
+        let id = self.gateway.journal.open(intent).await?;
+        self.opened.add(&self.gateway.journal, id);
+        Ok(id)
     }
 
     /// Records what was done, with its event. If that fails the stores have what the catalog does not know of, and recovery
