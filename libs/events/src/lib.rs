@@ -20,7 +20,7 @@ mod record;
 mod redis_key;
 mod redis_stream;
 #[cfg(test)]
-mod servers;
+mod tests;
 
 pub use bus::{
     Bus, Delivery, GroupName, InvalidGroupName, Notice, Publisher, REDELIVERED_AFTER, Subscription,

@@ -10,7 +10,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::mutation::{Mutation, Opened};
+use super::mutation::Mutation;
 use super::replicas::at;
 use super::versions::MadeVersion;
 use crate::access::acl::{Acl, GrantHeaders, GranteeName};
@@ -181,15 +181,7 @@ impl Gateway {
         check(&rules, &acl)?;
         let ids = self.version_ids(&bucket, &key, version.as_deref()).await?;
         let kind = EventKind::PutAcl;
-        let mutation = Mutation {
-            gateway: self.clone(),
-            bucket,
-            key,
-            kind,
-            requester,
-            required,
-            opened: Opened::default(),
-        };
+        let mutation = Mutation::new(self, bucket, key, kind, requester, required);
         self.to_its_end(async move { mutation.set_acl(&ids, (named, of_current), acl).await }).await
     }
 

@@ -19,7 +19,7 @@ use super::customer_key::check_customer_key;
 use super::failover::Read;
 use super::fan_out::{FanOut, PRIMARY};
 use super::limits::{self, Wanted};
-use super::mutation::{Change, Mutation, Opened, named_version};
+use super::mutation::{Change, Mutation, named_version};
 use super::put::{canned, default_encryption};
 use super::replication_status::{self, Seer};
 use super::versions::{MadeVersion, VersionIds};
@@ -131,8 +131,7 @@ impl Gateway {
             (write_mode::required(&bucket, &asked.extensions), Seer::of(&asked.extensions));
         let owner = self.new_owner(&bucket, &requester, None).await?;
         let acl = self.new_acl(&bucket, &acl_asked!(asked.input), &owner).await?;
-        let (gateway, kind, opened) = (self.clone(), EventKind::Copy, Opened::default());
-        let mutation = Mutation { gateway, bucket, key, kind, requester, required, opened };
+        let mutation = Mutation::new(self, bucket, key, EventKind::Copy, requester, required);
         let input = asked.input;
         if replaces_metadata(&input) {
             limits::check_content_type(

@@ -15,7 +15,7 @@ use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::conditions::Conditions;
 use super::fan_out::{FanOut, PRIMARY};
-use super::mutation::{Change, Mutation, Opened, Recorded, named_version};
+use super::mutation::{Change, Mutation, Recorded, named_version};
 use super::shown::shown;
 use super::versions::{MadeVersion, VersionIds};
 use super::write::Refused;
@@ -57,15 +57,7 @@ impl Gateway {
         let bucket = self.bucket(&asked.input.bucket)?;
         let key = key(&asked.input.key)?;
         let (kind, required) = (EventKind::Delete, write_mode::required(&bucket, &asked.extensions));
-        let mutation = Mutation {
-            gateway: self.clone(),
-            bucket,
-            key,
-            kind,
-            requester,
-            required,
-            opened: Opened::default(),
-        };
+        let mutation = Mutation::new(self, bucket, key, kind, requester, required);
         self.to_its_end(async move { mutation.delete(asked.input).await }).await.map(S3Response::new)
     }
 
@@ -134,15 +126,9 @@ impl Gateway {
             };
             self.authorise(&question).await?;
         }
-        let mutation = Mutation {
-            gateway: self.clone(),
-            bucket: Arc::clone(&bulk.bucket),
-            key: key(&object.key)?,
-            kind: EventKind::Delete,
-            requester: bulk.requester.clone(),
-            required: bulk.required,
-            opened: Opened::default(),
-        };
+        let (bucket, requester) = (Arc::clone(&bulk.bucket), bulk.requester.clone());
+        let key = key(&object.key)?;
+        let mutation = Mutation::new(self, bucket, key, EventKind::Delete, requester, bulk.required);
         let input = DeleteObjectInput {
             bypass_governance_retention: bulk.bypass,
             if_match: object.e_tag.clone().map(ETagCondition::ETag),

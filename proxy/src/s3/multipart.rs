@@ -24,7 +24,7 @@ use super::acl::acl_asked;
 use super::customer_key::check_customer_key;
 use super::fan_out::FanOut;
 use super::limits::{self, Wanted};
-use super::mutation::{Mutation, Opened};
+use super::mutation::Mutation;
 use super::put::{canned, default_encryption};
 use super::replication_status::Seer;
 use super::shown::shown;
@@ -252,15 +252,7 @@ impl Gateway {
         let key = key(&completion.input.key)?;
         let kind = EventKind::CompleteMultipartUpload;
         requester.principal = row.upload.initiator; // Whoever began the upload owns the object.
-        let mutation = Mutation {
-            gateway: self.clone(),
-            bucket,
-            key,
-            kind,
-            requester,
-            required,
-            opened: Opened::default(),
-        };
+        let mutation = Mutation::new(self, bucket, key, kind, requester, required);
         self.to_its_end(async move { mutation.complete(completion, seer).await }).await
     }
 

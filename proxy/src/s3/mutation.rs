@@ -15,7 +15,7 @@ use relais_model::{DerivedFrom, EventKind, ObjectFacts, ObjectKey, ReplicaState,
 use s3s::S3Error;
 use s3s::dto::{ETag, HeadObjectOutput};
 
-pub(crate) use opened::Opened;
+use opened::Opened;
 
 use super::derived::derived_from;
 use super::fan_out::PRIMARY;
@@ -37,7 +37,7 @@ pub(crate) struct Mutation {
     pub(crate) requester: Requester,
     /// How many places must have it, the primary among them, before it is acknowledged.
     pub(crate) required: usize,
-    pub(crate) opened: Opened,
+    opened: Opened,
 }
 
 /// Which places of a bucket, by their index there, are known to have a change.
@@ -79,6 +79,17 @@ impl Recorded {
 }
 
 impl Mutation {
+    pub(crate) fn new(
+        gateway: &Gateway,
+        bucket: Arc<Bucket>,
+        key: ObjectKey,
+        kind: EventKind,
+        requester: Requester,
+        required: usize,
+    ) -> Self {
+        Self { gateway: gateway.clone(), bucket, key, kind, requester, required, opened: Opened::default() }
+    }
+
     /// Writes the intent down; it is durable when this returns.
     pub(crate) async fn open(&self) -> Result<IntentId, GatewayError> {
         self.gateway.backlog.admit()?;

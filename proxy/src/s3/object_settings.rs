@@ -20,7 +20,7 @@ use s3s::{S3Request, S3Response, S3Result};
 use super::checked::{check_legal_hold, check_retention};
 use super::failover::{Answer, Read};
 use super::fan_out::{FanOut, PRIMARY};
-use super::mutation::{Change, Mutation, Opened, named_version};
+use super::mutation::{Change, Mutation, named_version};
 use super::replicas::{Wait, at};
 use super::versions::VersionIds;
 use crate::access::write_mode;
@@ -68,9 +68,7 @@ macro_rules! mutate {
             let required = write_mode::required(&bucket, &asked.extensions);
             let (key, input) = (key(&asked.input.key)?, asked.input);
             let ids = self.version_ids(&bucket, &key, input.version_id.as_deref()).await?;
-            let (gateway, kind) = (self.clone(), EventKind::$kind);
-            let mutation =
-                Mutation { gateway, bucket, key, kind, requester, required, opened: Opened::default() };
+            let mutation = Mutation::new(self, bucket, key, EventKind::$kind, requester, required);
             let write = move |place: Place, version_id| {
                 let input = $input { version_id, ..input.clone() };
                 at!(place, $operation, $input, input)

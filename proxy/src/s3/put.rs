@@ -16,7 +16,7 @@ use super::customer_key::check_customer_key;
 use super::derived::derived_from;
 use super::fan_out::FanOut;
 use super::limits::{self, Wanted};
-use super::mutation::{Change, Mutation, Opened, named_version};
+use super::mutation::{Change, Mutation, named_version};
 use super::replication_status::{self, Seer};
 use super::sums;
 use super::versions::MadeVersion;
@@ -71,15 +71,7 @@ impl Gateway {
         let algorithm = sums::announced(&headers, input.checksum_algorithm.as_ref());
         let owner = self.new_owner(&bucket, &requester, source.as_ref()).await?;
         let acl = self.new_acl(&bucket, &acl_asked!(input), &owner).await?;
-        let mutation = Mutation {
-            gateway: self.clone(),
-            bucket,
-            key,
-            kind,
-            requester,
-            required,
-            opened: Opened::default(),
-        };
+        let mutation = Mutation::new(self, bucket, key, kind, requester, required);
         let upload = Upload::new(mutation, &input, (length, owner, source), acl)?;
 
         let bucket = Arc::clone(&upload.mutation.bucket);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::servers::plain_config;
+use crate::tests::servers::plain_config;
 
 fn bus(name: &str, kind: Kind, key: &str) -> BusConfig {
     BusConfig {

@@ -13,7 +13,7 @@ use crate::bus::{Bus, Notice, Publisher, Subscription};
 use crate::config::Config;
 use crate::contract;
 use crate::redis_stream::RedisStream;
-use crate::servers::{Cluster, Server, Watched, plain_config};
+use crate::tests::servers::{Cluster, Server, Watched, plain_config};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -106,7 +106,7 @@ async fn a_master_that_the_sentinels_do_not_know_is_named() {
 async fn a_delivery_that_no_replica_has_is_not_believed() {
     let primary = Server::start();
     let replica = Server::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port)]);
-    crate::servers::until("the replica follows", || {
+    crate::tests::servers::until("the replica follows", || {
         primary.ask::<String>("INFO replication").is_ok_and(|told| told.contains("state=online"))
     });
     let bus = RedisStream::connect(&plain_config(&primary.url(), 100), "one").unwrap();

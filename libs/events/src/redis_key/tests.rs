@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::config::RedisConfig;
 use crate::contract;
-use crate::servers::Server;
+use crate::tests::servers::Server;
 
 fn bus(server: &Server, format: Format) -> RedisKey {
     let link = Link::open("url", &server.url(), &RedisConfig::default()).unwrap();

@@ -12,7 +12,7 @@ use super::*;
 use crate::bus::Delivery;
 use crate::config::RedisConfig;
 use crate::contract;
-use crate::servers::{Server, plain_config as config};
+use crate::tests::servers::{Server, plain_config as config};
 
 const SOON: Duration = Duration::from_secs(20);
 
