@@ -8,7 +8,7 @@ use std::mem;
 
 use chrono::{DateTime, Utc};
 use relais_model::{BucketName, ObjectFacts, ObjectKey, ReplicaState, Sequencer};
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition, OnConflict};
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect,
@@ -116,10 +116,18 @@ impl Objects {
         if !can_be_stored(owner) {
             return Ok(Vec::new());
         }
-        let mut rows = Entity::find()
-            .filter(Column::Owner.eq(owner))
-            .order_by_asc(Column::Bucket)
-            .order_by_asc(Column::Key);
+        self.page(Column::Owner.eq(owner), after, limit).await
+    }
+
+    /// The rows under a condition, in the order of buckets and keys, after one of them.
+    async fn page(
+        &self,
+        condition: impl IntoCondition,
+        after: Option<(&BucketName, &ObjectKey)>,
+        limit: u64,
+    ) -> Result<Vec<ObjectRow>, CatalogError> {
+        let mut rows =
+            Entity::find().filter(condition).order_by_asc(Column::Bucket).order_by_asc(Column::Key);
         if let Some((bucket, key)) = after {
             let columns = [Column::Bucket, Column::Key].map(|column| Expr::col((Entity, column)));
             let values = [Expr::value(bucket.as_str()), Expr::value(key.as_str())];

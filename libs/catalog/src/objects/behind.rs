@@ -76,18 +76,7 @@ impl Objects {
         after: Option<(&BucketName, &ObjectKey)>,
         limit: u64,
     ) -> Result<Vec<ObjectRow>, CatalogError> {
-        let mut rows = Entity::find()
-            .filter(Column::SettleAfter.is_not_null())
-            .order_by_asc(Column::Bucket)
-            .order_by_asc(Column::Key);
-        if let Some((bucket, key)) = after {
-            let columns = [Column::Bucket, Column::Key].map(|column| Expr::col((Entity, column)));
-            let values = [Expr::value(bucket.as_str()), Expr::value(key.as_str())];
-            rows = rows.filter(Expr::tuple(columns).gt(Expr::tuple(values)));
-        }
-        let rows = rows.limit(limit).all(self.database.read()).await;
-        let rows = rows.and_then(|rows| rows.into_iter().map(ObjectRow::try_from).collect());
-        rows.map_err(|error| self.database.explain(error))
+        self.page(Column::SettleAfter.is_not_null(), after, limit).await
     }
 
     /// Keys that have been behind for longer than that, of which that was not told yet; those first that are so for longest.

@@ -14,6 +14,7 @@ mod key_locks;
 mod objects;
 mod revocations;
 mod scratch;
+mod settling;
 mod start;
 mod uploads;
 mod users;

@@ -17,10 +17,9 @@ use s3s::{S3, S3ErrorCode, S3Result, s3_error};
 use super::parts::Ranges;
 use super::shown::Shown;
 use super::side::Side;
-use super::whole::{Copied, With};
+use super::whole::{Copied, With, described};
 use crate::error::GatewayError;
 use crate::gateway::Gateway;
-use crate::s3::{default_encryption, tagging_header};
 
 /// Parts of one object on their way at once. Each is a stream; more of them would crowd out other keys.
 const PARTS_AT_ONCE: usize = 4;
@@ -114,23 +113,7 @@ async fn note(objects: &Objects, row: &ObjectRow, replica: &Side<'_>, upload: Op
 }
 
 async fn begin(replica: &Side<'_>, truth: &Shown, with: &With<'_>) -> S3Result<String> {
-    let (features, headers) = (&replica.place.store.features, truth.headers.clone());
-    let input = CreateMultipartUploadInput {
-        acl: with.acl.clone().filter(|_| features.acls),
-        bucket: replica.bucket(),
-        cache_control: headers.cache_control,
-        content_disposition: headers.content_disposition,
-        content_encoding: headers.content_encoding,
-        content_language: headers.content_language,
-        content_type: headers.content_type,
-        expires: headers.expires,
-        key: replica.key.to_string(),
-        metadata: Some(headers.metadata).filter(|metadata| !metadata.is_empty()),
-        server_side_encryption: default_encryption(with.config, features),
-        tagging: tagging_header(&with.tags),
-        website_redirect_location: headers.website_redirect_location,
-        ..Default::default()
-    };
+    let input = described!(CreateMultipartUploadInput, replica, truth.headers.clone(), with);
     let created = replica.ask(replica.place.store.s3.create_multipart_upload(request(input))).await?;
     created.upload_id.ok_or_else(|| s3_error!(InternalError, "the store gave no upload id"))
 }

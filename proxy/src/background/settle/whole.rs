@@ -6,7 +6,6 @@ use s3s::{S3Result, s3_error};
 use super::shown::Shown;
 use super::side::Side;
 use crate::config::BucketConfig;
-use crate::s3::{default_encryption, tagging_header};
 
 /// What goes with an object beside what the primary shows of it.
 #[derive(Clone, Debug)]
@@ -24,6 +23,32 @@ pub(super) struct Copied {
     pub(super) version_id: Option<String>,
 }
 
+/// The input of an operation that makes an object on a replica: what the primary shows of it, and what goes with it.
+macro_rules! described {
+    ($input:ident, $replica:expr, $headers:expr, $with:expr $(, $field:ident: $value:expr)*) => {{
+        let (replica, headers, with) = ($replica, $headers, $with);
+        let features = &replica.place.store.features;
+        $input {
+            acl: with.acl.clone().filter(|_| features.acls),
+            bucket: replica.bucket(),
+            cache_control: headers.cache_control,
+            content_disposition: headers.content_disposition,
+            content_encoding: headers.content_encoding,
+            content_language: headers.content_language,
+            content_type: headers.content_type,
+            expires: headers.expires,
+            key: replica.key.to_string(),
+            metadata: Some(headers.metadata).filter(|metadata| !metadata.is_empty()),
+            server_side_encryption: $crate::s3::default_encryption(with.config, features),
+            tagging: $crate::s3::tagging_header(&with.tags),
+            website_redirect_location: headers.website_redirect_location,
+            $($field: $value,)*
+            ..Default::default()
+        }
+    }};
+}
+pub(super) use described;
+
 /// Copies an object that was opened, or is opened now, if it is still the one that was looked at.
 pub(super) async fn copy(
     primary: &Side<'_>,
@@ -38,26 +63,9 @@ pub(super) async fn copy(
     if read.etag != truth.etag || read.length != truth.length {
         return Err(s3_error!(PreconditionFailed, "the primary has another object by now"));
     }
-    let features = &replica.place.store.features;
-    let headers = read.headers;
-    let put = PutObjectInput {
-        acl: with.acl.clone().filter(|_| features.acls),
-        body: read.body,
-        bucket: replica.bucket(),
-        cache_control: headers.cache_control,
-        content_disposition: headers.content_disposition,
-        content_encoding: headers.content_encoding,
-        content_language: headers.content_language,
-        content_length: i64::try_from(read.length).ok(),
-        content_type: headers.content_type,
-        expires: headers.expires,
-        key: replica.key.to_string(),
-        metadata: Some(headers.metadata).filter(|metadata| !metadata.is_empty()),
-        server_side_encryption: default_encryption(with.config, features),
-        tagging: tagging_header(&with.tags),
-        website_redirect_location: headers.website_redirect_location,
-        ..Default::default()
-    };
+    let length = i64::try_from(read.length).ok();
+    let put =
+        described!(PutObjectInput, replica, read.headers, with, body: read.body, content_length: length);
     let put = replica.ask(replica.place.store.s3.put_object(relais_stores::request(put))).await?;
     let etag = put.e_tag.map(ETag::into_value).unwrap_or_default();
     Ok(Copied { etag, version_id: put.version_id.filter(|version| version != "null") })
