@@ -110,7 +110,7 @@ impl Adoption {
         insert(&transaction, new.iter().map(|found| row(bucket, found, intake, now)).collect()).await?;
         if let Some(requester) = &intake.announced {
             let told = new.iter().map(|found| entry(bucket, found, intake, requester, now));
-            append_to_log(&self.database, &transaction, told.collect()).await?;
+            append_to_log(&transaction, told.collect()).await?;
         }
         transaction.commit().await?;
         Ok(new.len() as u64)

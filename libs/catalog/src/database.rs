@@ -66,6 +66,16 @@ pub(crate) enum Exclusive {
     Positions = 0x0072_656c_6169_7302,
 }
 
+impl Exclusive {
+    /// The SELECT that locks. SQLite needs none: its transactions are alone anyway.
+    pub(crate) fn lock(self, backend: DbBackend) -> Option<String> {
+        match backend {
+            DbBackend::Postgres => Some(format!("SELECT pg_advisory_xact_lock({})", self as i64)),
+            _ => None,
+        }
+    }
+}
+
 impl Database {
     pub(crate) async fn connect(config: &Config) -> Result<Self, CatalogError> {
         if config.connections_max == 0 {
@@ -169,16 +179,14 @@ impl Database {
             .await
     }
 
-    /// Keeps other instances from doing the same until the transaction ends. SQLite's transactions are alone anyway.
+    /// Keeps other instances from doing the same until the transaction ends.
     pub(crate) async fn exclude(
         &self,
         transaction: &DatabaseTransaction,
         what: Exclusive,
     ) -> Result<(), DbErr> {
-        if self.write.get_database_backend() == DbBackend::Postgres {
-            let values = [(what as i64).into()];
-            let sql = "SELECT pg_advisory_xact_lock($1)";
-            transaction.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+        if let Some(sql) = what.lock(self.write.get_database_backend()) {
+            transaction.execute_unprepared(&sql).await?;
         }
         Ok(())
     }

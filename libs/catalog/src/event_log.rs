@@ -18,7 +18,7 @@ use crate::journal::last_position;
 /// What a reader of the log has not read yet.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Owed {
-    /// How many events; a few more where some were pruned.
+    /// How many events; a few more where some were pruned, or a commit failed.
     pub events: u64,
     /// When the first of them was applied.
     pub since: Option<DateTime<Utc>>,

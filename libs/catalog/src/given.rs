@@ -13,10 +13,12 @@ pub(crate) struct Given {
     backend: DbBackend,
     /// What stands behind FROM.
     from: String,
-    /// The names of the columns.
-    columns: Vec<&'static str>,
-    /// Columns that the rows do not have, and what they are made from.
-    computed: Vec<(&'static str, &'static str)>,
+    /// The names of the columns, and what each is made from.
+    columns: Vec<(&'static str, String)>,
+    /// What stands before INSERT.
+    first: String,
+    /// What stands behind UPDATE SET.
+    replacing_if: String,
     json: String,
 }
 
@@ -33,13 +35,36 @@ impl Given {
             _ => elements(&columns),
         };
         let json = serde_json::to_string(rows).map_err(|error| DbErr::Json(error.to_string()))?;
-        let columns = columns.iter().map(IdenStatic::as_str).collect();
-        Ok(Self { backend, from, columns, computed: Vec::new(), json })
+        let columns = columns.iter().map(|column| (column.as_str(), format!("given.{}", column.as_str())));
+        Ok(Self {
+            backend,
+            from,
+            columns: columns.collect(),
+            first: String::new(),
+            replacing_if: String::new(),
+            json,
+        })
     }
 
-    /// Adds a column for [`Given::insert`], by an expression over the others.
-    pub(crate) fn with<C: ColumnTrait>(mut self, column: C, expression: &'static str) -> Self {
-        self.computed.push((column.as_str(), expression));
+    /// Makes a column of [`Given::insert`] by an expression over what is given.
+    pub(crate) fn with<C: ColumnTrait>(mut self, column: C, expression: &str) -> Self {
+        let made = self.columns.iter_mut().find(|(name, _)| *name == column.as_str());
+        if let Some((_, made)) = made {
+            expression.clone_into(made);
+        }
+        self
+    }
+
+    /// Has a SELECT of one row done before the first row is written.
+    pub(crate) fn once(mut self, first: &str) -> Self {
+        self.first = format!("WITH first AS MATERIALIZED ({first}) ");
+        self.from.push_str(" CROSS JOIN first");
+        self
+    }
+
+    /// Leaves rows alone that are there already unless this holds, in which what is given is called `excluded`.
+    pub(crate) fn replacing_if(mut self, condition: &str) -> Self {
+        self.replacing_if = format!(" WHERE {condition}");
         self
     }
 
@@ -49,24 +74,17 @@ impl Given {
         self.statement(sql)
     }
 
-    /// The same, which locks what it finds in one of its tables. SQLite's transactions are alone anyway.
-    pub(crate) fn select(self, sql: &str, locked: &str) -> Statement {
-        match self.backend {
-            DbBackend::Postgres => self.look(&format!("{sql} FOR UPDATE OF {locked}")),
-            _ => self.look(sql),
-        }
-    }
-
     /// Writes the rows into the table of an entity. Those that are there already, by `key`, stay as they are but for the
     /// columns that are to be replaced.
     pub(crate) fn insert<E: EntityTrait>(self, key: &[E::Column], replaced: &[E::Column]) -> Statement {
         let names = |columns: &[E::Column]| {
             columns.iter().map(|column| column.as_str()).collect::<Vec<_>>().join(", ")
         };
-        let given = self.columns.iter().map(|column| (*column, *column));
-        let (columns, values): (Vec<_>, Vec<_>) = given.chain(self.computed.iter().copied()).unzip();
+        let (columns, values): (Vec<_>, Vec<_>) =
+            self.columns.iter().map(|(name, made)| (*name, made.as_str())).unzip();
         let mut sql = format!(
-            "INSERT INTO {} ({}) SELECT {} FROM {} WHERE true ON CONFLICT ({}) DO ",
+            "{}INSERT INTO {} ({}) SELECT {} FROM {} WHERE true ON CONFLICT ({}) DO ",
+            self.first,
             E::default().table_name(),
             columns.join(", "),
             values.join(", "),
@@ -78,6 +96,7 @@ impl Given {
             _ => {
                 let set = replaced.iter().map(|column| format!("{0} = excluded.{0}", column.as_str()));
                 sql.push_str(&format!("UPDATE SET {}", set.collect::<Vec<_>>().join(", ")));
+                sql.push_str(&self.replacing_if);
             }
         }
         self.statement(sql)

@@ -6,6 +6,7 @@ mod m20261120_000003_users_access_keys_revocations;
 mod m20261120_000004_objects_by_owner;
 mod m20261121_000005_one_log_of_events;
 mod m20261121_000006_settling;
+mod m20261121_000007_shorter_commits;
 
 use async_trait::async_trait;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrations {
             Box::new(m20261120_000004_objects_by_owner::Migration),
             Box::new(m20261121_000005_one_log_of_events::Migration),
             Box::new(m20261121_000006_settling::Migration),
+            Box::new(m20261121_000007_shorter_commits::Migration),
         ]
     }
 }

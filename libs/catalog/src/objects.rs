@@ -199,6 +199,7 @@ impl Objects {
         let mut intents = journal::Entity::find()
             .select_only()
             .column(journal::Column::Id)
+            .filter(journal::Column::SettledAt.is_null())
             .filter(journal::Column::State.ne(journal::State::Applied))
             .filter(journal::Column::Bucket.eq(bucket.as_str()));
         if let Some(key) = key {

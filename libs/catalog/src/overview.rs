@@ -57,6 +57,7 @@ impl Overview {
         let open = journal::Entity::find()
             .filter(journal::Column::Bucket.eq(bucket.as_str()))
             .filter(journal::Column::Key.eq(key.as_str()))
+            .filter(journal::Column::SettledAt.is_null())
             .filter(journal::Column::State.ne(journal::State::Applied))
             .count(self.database.read())
             .await?;

@@ -9,19 +9,31 @@ use std::collections::HashSet;
 use relais_model::{Event, Sequencer};
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, Iterable, QueryFilter, QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, Iterable, QueryFilter,
+    QuerySelect,
 };
 use uuid::Uuid;
 
 use super::Announcement;
 use super::apply::{self, Key};
-use crate::database::{Database, Exclusive, date};
+use crate::database::{Exclusive, date};
 use crate::entities::{StoredEvent, cursor, journal};
 use crate::given::Given;
 
-/// Writes applied rows, with their events, to the end of the log.
+/// What the key's last change was when its intent was opened: also of those that are applied by the same transaction.
+const OPENED_SEQUENCER: &str = "CASE WHEN given.sequencer IS NULL THEN COALESCE((SELECT objects.sequencer FROM objects \
+    WHERE objects.bucket = given.bucket AND objects.key = given.key), 0) ELSE given.opened_sequencer END";
+
+/// PostgreSQL's next place. A place that is given is gone also where its transaction fails.
+const NEXT_PLACE: &str = "CASE WHEN given.sequencer IS NULL THEN NULL ELSE nextval('journal_positions') END";
+
+/// SQLite's: a row that is applied comes with its place among the rows, counted from 1.
+const END_OF_LOG: &str = "given.position + \
+    max(ifnull((SELECT max(position) FROM journal WHERE position IS NOT NULL), 0), \
+        ifnull((SELECT max(position) FROM cursors), 0))";
+
+/// Writes rows into the journal: new intents, and applied rows, with their events, to the end of the log.
 pub(crate) async fn append(
-    database: &Database,
     transaction: &DatabaseTransaction,
     mut rows: Vec<journal::Model>,
 ) -> Result<(), DbErr> {
@@ -29,11 +41,20 @@ pub(crate) async fn append(
     if rows.is_empty() {
         return Ok(());
     }
-    database.exclude(transaction, Exclusive::Positions).await?;
-    let mut position = last_position(transaction).await?;
-    for row in &mut rows {
-        position += 1;
-        row.position = Some(position);
+    let backend = transaction.get_database_backend();
+    let mut applied = 0;
+    for row in rows.iter_mut().filter(|row| row.sequencer.is_some()) {
+        applied += 1;
+        row.position = Some(applied);
+    }
+    let place = if backend == DbBackend::Postgres { NEXT_PLACE } else { END_OF_LOG };
+    let mut rows = Given::new(backend, Column::iter(), &rows)?
+        .with(Column::OpenedSequencer, OPENED_SEQUENCER)
+        .with(Column::Position, place)
+        // An intent that is there was written by an attempt of which nobody heard; others may have found it since.
+        .replacing_if("excluded.sequencer IS NOT NULL");
+    if let Some(lock) = Exclusive::Positions.lock(backend).filter(|_| applied > 0) {
+        rows = rows.once(&lock);
     }
     let changed = [
         Column::State,
@@ -43,8 +64,7 @@ pub(crate) async fn append(
         Column::SettledAt,
         Column::Position,
     ];
-    // Intents are there and locked, so for them this is an update of many rows with different values.
-    let rows = Given::new(transaction.get_database_backend(), Column::iter(), &rows)?;
+    // Intents that are applied are there and locked, so for them this is an update of many rows with different values.
     transaction.execute_raw(rows.insert::<Entity>(&[Column::Id], &changed)).await?;
     Ok(())
 }
@@ -141,6 +161,7 @@ mod tests {
     use super::*;
     use crate::catalog::Catalog;
     use crate::config::Config;
+    use crate::database::Database;
 
     #[tokio::test]
     async fn sqlite_finds_the_last_place_by_the_index() {

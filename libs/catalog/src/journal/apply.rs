@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use relais_model::{BucketName, Event, EventKind, ObjectKey, ReplicaState, Sequencer};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, Iterable};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, IdenStatic, Iterable,
+    QueryResult,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -29,16 +32,32 @@ impl Key {
     }
 }
 
-/// Some intents, locked in the order of their ids, and whether others of the same key are open or in doubt. One that opens
-/// after this looks and before this transaction ends is not seen; it will see at its own end that the key has moved.
-const INTENTS: &str = "SELECT journal.*, EXISTS (SELECT 1 FROM journal AS other \
-    WHERE other.bucket = journal.bucket AND other.key = journal.key AND other.sequencer IS NULL \
-    AND other.id <> journal.id) AS others_open \
-    FROM {given} CROSS JOIN journal WHERE journal.id = given.id ORDER BY journal.id";
+/// What the columns of objects begin with, beside those of intents.
+const KNOWN: &str = "known_";
 
-/// The objects of some keys, locked in their order.
-const OBJECTS: &str = "SELECT objects.* FROM {given} CROSS JOIN objects \
-    WHERE objects.bucket = given.bucket AND objects.key = given.key ORDER BY objects.bucket, objects.key";
+/// Some intents, locked in the order of their ids, whether others of the same key are open or in doubt, and the objects of
+/// their keys, locked in their order. An intent that opens after this looks and before this transaction ends is not seen; it
+/// will see at its own end that the key has moved. The columns of objects begin with [`KNOWN`].
+fn question(backend: DbBackend) -> String {
+    let (of_intents, of_objects) = match backend {
+        DbBackend::Postgres => (" FOR UPDATE OF journal", " FOR UPDATE OF objects"),
+        _ => ("", ""), // SQLite's transactions are alone anyway.
+    };
+    let known = object::Column::iter().map(|column| format!("known.{0} AS {KNOWN}{0}", column.as_str()));
+    let known = known.collect::<Vec<_>>().join(", ");
+    format!(
+        "WITH intents AS MATERIALIZED (SELECT journal.*, EXISTS (SELECT 1 FROM journal AS other \
+            WHERE other.bucket = journal.bucket AND other.key = journal.key AND other.settled_at IS NULL \
+            AND other.sequencer IS NULL AND other.id <> journal.id) AS others_open \
+            FROM {{given}} CROSS JOIN journal WHERE journal.id = given.id ORDER BY journal.id{of_intents}), \
+        keys AS (SELECT DISTINCT bucket, key FROM intents), \
+        known AS MATERIALIZED (SELECT objects.* FROM keys CROSS JOIN objects \
+            WHERE objects.bucket = keys.bucket AND objects.key = keys.key \
+            ORDER BY objects.bucket, objects.key{of_objects}) \
+        SELECT intents.*, {known} FROM intents \
+        LEFT JOIN known ON known.bucket = intents.bucket AND known.key = intents.key"
+    )
+}
 
 /// The sequencers of some keys.
 const SEQUENCERS: &str = "SELECT objects.bucket, objects.key, objects.sequencer FROM {given} CROSS JOIN objects \
@@ -49,6 +68,23 @@ const SEQUENCERS: &str = "SELECT objects.bucket, objects.key, objects.sequencer 
 struct Found {
     row: journal::Model,
     others_open: bool,
+    /// The object of its key, if there is a row.
+    known: Option<object::Model>,
+}
+
+impl Found {
+    fn of(row: &QueryResult) -> Result<Self, DbErr> {
+        let known: Option<String> = row.try_get(KNOWN, object::Column::Key.as_str())?;
+        Ok(Self {
+            row: journal::Model::from_query_result(row, "")?,
+            others_open: row.try_get("", "others_open")?,
+            known: known.map(|_| object::Model::from_query_result(row, KNOWN)).transpose()?,
+        })
+    }
+
+    fn key(&self) -> Key {
+        Key { bucket: self.row.bucket.clone(), key: self.row.key.clone() }
+    }
 }
 
 /// What the decisions need and change.
@@ -89,9 +125,7 @@ pub(super) async fn apply(
     if intents.is_empty() {
         return Ok(Outcome { events, rows });
     }
-    let key = |found: &Found| Key { bucket: found.row.bucket.clone(), key: found.row.key.clone() };
-    let keys = intents.values().map(key).collect();
-    let mut board = Board::load(transaction, now, keys).await?;
+    let mut board = Board::new(now, intents.values_mut());
     for (id, applied) in wanted {
         if let Some(found) = intents.remove(&id) {
             let (row, event) = board.apply(found, applied)?;
@@ -122,24 +156,20 @@ pub(super) async fn sequencers<'a>(
 }
 
 impl Board {
-    async fn load(transaction: &DatabaseTransaction, now: i64, keys: BTreeSet<Key>) -> Result<Self, DbErr> {
-        let backend = transaction.get_database_backend();
-        let wanted: Vec<&Key> = keys.iter().collect();
-        let wanted = Given::new(backend, [object::Column::Bucket, object::Column::Key], &wanted)?;
-        let found = object::Entity::find().from_raw_sql(wanted.select(OBJECTS, "objects"));
-        let objects: BTreeMap<_, _> = found
-            .all(transaction)
-            .await?
-            .into_iter()
-            .map(|row| (Key { bucket: row.bucket.clone(), key: row.key.clone() }, row))
-            .collect();
-        let new = keys.into_iter().filter(|key| !objects.contains_key(key)).collect();
-        Ok(Self { now, objects, new })
+    fn new<'a>(now: i64, intents: impl Iterator<Item = &'a mut Found>) -> Self {
+        let mut board = Self { now, objects: BTreeMap::new(), new: BTreeSet::new() };
+        for found in intents {
+            match found.known.take() {
+                Some(object) => drop(board.objects.insert(found.key(), object)),
+                None => drop(board.new.insert(found.key())),
+            }
+        }
+        board
     }
 
     fn apply(&mut self, intent: Found, applied: &Applied) -> Result<(journal::Model, Event), DbErr> {
-        let Found { row, others_open } = intent;
-        let key = Key { bucket: row.bucket.clone(), key: row.key.clone() };
+        let key = intent.key();
+        let Found { row, others_open, .. } = intent;
         let before = self.objects.get(&key);
         let last = before.map_or(0, |object| object.sequencer);
         let sequencer = self.now.max(last + 1);
@@ -231,13 +261,10 @@ async fn find_intents(
         id: Uuid,
     }
     let wanted: Vec<_> = wanted.iter().map(|(id, _)| Wanted { id: *id }).collect();
-    let wanted = Given::new(transaction.get_database_backend(), [journal::Column::Id], &wanted)?;
-    let rows = transaction.query_all_raw(wanted.select(INTENTS, "journal")).await?;
-    let found = rows.iter().map(|row| {
-        let others_open = row.try_get("", "others_open")?;
-        Ok(Found { row: journal::Model::from_query_result(row, "")?, others_open })
-    });
-    found.collect()
+    let backend = transaction.get_database_backend();
+    let wanted = Given::new(backend, [journal::Column::Id], &wanted)?;
+    let rows = transaction.query_all_raw(wanted.look(&question(backend))).await?;
+    rows.iter().map(Found::of).collect()
 }
 
 /// The replicas' states after a mutation that left them as `applied` says.

@@ -15,17 +15,15 @@ use std::time::Duration;
 
 use relais_model::Event;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
-use serde::Serialize;
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::apply;
 use super::{Announcement, Applied, Batches, Intent, Journal, append};
 use crate::database::Database;
-use crate::entities::journal::{Column, Entity, State};
+use crate::entities::journal::{self, Column, Entity, State};
 use crate::error::{CatalogError, Fault};
-use crate::given::Given;
 use crate::instance::Instance;
 
 /// Requests in one transaction. Keeps statements far below the 32,766 parameters of SQLite.
@@ -101,34 +99,6 @@ impl Overdue {
         words.abandoned.retain(|id| !done.abandoned.contains(id));
         words.doubted.retain(|id| !done.doubted.contains(id));
     }
-}
-
-/// An open intent's row.
-#[derive(Serialize)]
-struct Opened<'a> {
-    id: Uuid,
-    bucket: &'a str,
-    key: &'a str,
-    kind: &'static str,
-    state: State,
-    instance: Uuid,
-    updated_at: i64,
-}
-
-/// What the key's last change was when its intent was opened.
-const OPENED_SEQUENCER: &str = "COALESCE((SELECT objects.sequencer FROM objects \
-    WHERE objects.bucket = given.bucket AND objects.key = given.key), 0)";
-
-impl Opened<'_> {
-    const COLUMNS: [Column; 7] = [
-        Column::Id,
-        Column::Bucket,
-        Column::Key,
-        Column::Kind,
-        Column::State,
-        Column::Instance,
-        Column::UpdatedAt,
-    ];
 }
 
 impl Writer {
@@ -224,8 +194,6 @@ impl Writer {
         });
         let apply::Outcome { events, mut rows } = apply::apply(&transaction, now, applied.collect()).await?;
         doubt(&transaction, &doubted, now).await?;
-        // After applying: no store can have heard of these before this transaction ends.
-        self.open(&transaction, batch, now).await?;
         let announcements = batch.iter().filter_map(|request| match &request.work {
             Work::Announce(announcement) => Some(announcement.as_ref()),
             _ => None,
@@ -233,7 +201,9 @@ impl Writer {
         let instance = self.instance.id;
         rows.extend(append::announced(&transaction, instance, now, announcements.collect()).await?);
         let is_news = !rows.is_empty();
-        append::append(&self.database, &transaction, rows).await?;
+        // After applying: no store can have heard of these before this transaction ends.
+        rows.extend(self.opened(batch, now));
+        append::append(&transaction, rows).await?;
         transaction.commit().await?;
 
         if renew {
@@ -248,36 +218,27 @@ impl Writer {
         Ok(events)
     }
 
-    async fn open(
-        &self,
-        transaction: &DatabaseTransaction,
-        batch: &[Request],
-        now: i64,
-    ) -> Result<(), DbErr> {
-        let opened: Vec<Opened<'_>> = batch
-            .iter()
-            // Nobody would ever decide an intent of which nobody heard.
-            .filter(|request| !request.reply.is_closed())
-            .filter_map(|request| match &request.work {
-                Work::Open(intent) => Some(Opened {
-                    id: request.id,
-                    bucket: intent.bucket.as_str(),
-                    key: intent.key.as_str(),
-                    kind: intent.kind.name(),
-                    state: State::Open,
-                    instance: self.instance.id,
-                    updated_at: now,
-                }),
-                _ => None,
-            })
-            .collect();
-        if opened.is_empty() {
-            return Ok(());
-        }
-        let rows = Given::new(transaction.get_database_backend(), Opened::COLUMNS, &opened)?;
-        let rows = rows.with(Column::OpenedSequencer, OPENED_SEQUENCER);
-        transaction.execute_raw(rows.insert::<Entity>(&[Column::Id], &[])).await?;
-        Ok(())
+    /// The rows of new intents.
+    fn opened(&self, batch: &[Request], now: i64) -> impl Iterator<Item = journal::Model> {
+        // Nobody would ever decide an intent of which nobody heard.
+        let heard = batch.iter().filter(|request| !request.reply.is_closed());
+        heard.filter_map(move |request| match &request.work {
+            Work::Open(intent) => Some(journal::Model {
+                id: request.id,
+                bucket: intent.bucket.to_string(),
+                key: intent.key.to_string(),
+                kind: intent.kind.name().to_owned(),
+                state: State::Open,
+                instance: self.instance.id,
+                opened_sequencer: 0, // Found out as the row is written.
+                updated_at: now,
+                sequencer: None,
+                event: None,
+                settled_at: None,
+                position: None,
+            }),
+            _ => None,
+        })
     }
 }
 

@@ -90,6 +90,7 @@ async fn undecided(
     let rows: Vec<(String, String)> = journal::Entity::find()
         .select_only()
         .columns([journal::Column::Bucket, journal::Column::Key])
+        .filter(journal::Column::SettledAt.is_null())
         .filter(journal::Column::Sequencer.is_null())
         .filter(journal::Column::Bucket.is_in(buckets))
         .filter(journal::Column::Key.is_in(keys))
