@@ -26,8 +26,15 @@ use crate::entities::journal::{self, Column, Entity, State};
 use crate::error::{CatalogError, Fault};
 use crate::instance::Instance;
 
-/// Requests in one transaction. Keeps statements far below the 32,766 parameters of SQLite.
+/// Requests in one transaction. With [`OVERDUE_MAX`] it keeps statements far below the 32,766 parameters of SQLite.
 const BATCH_REQUESTS_MAX: usize = 256;
+
+/// Overdue words of each kind in one transaction.
+const OVERDUE_MAX: usize = 1000;
+
+/// Overdue words of each kind that are kept. What is forgotten beyond is an intent that this instance does not know, should it
+/// have been written at all, and those are left to recovery when their lease is over.
+const OVERDUE_KEPT_MAX: usize = 10_000;
 
 /// How often a transaction is tried that met another instance or lost its connection.
 const ATTEMPTS_MAX: u32 = 5;
@@ -79,14 +86,36 @@ pub(super) struct Overdue(Arc<Mutex<Words>>);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Words {
     /// To be abandoned: the caller went away, or heard an error, before it could act.
-    pub(super) abandoned: Vec<Uuid>,
+    abandoned: Vec<Uuid>,
     /// To be left to recovery: the database was away when the caller had its last word.
-    pub(super) doubted: Vec<Uuid>,
+    doubted: Vec<Uuid>,
+}
+
+impl Words {
+    /// Those that have waited longest, no more than one transaction takes.
+    fn first(&self) -> Self {
+        let first = |ids: &[Uuid]| ids[..ids.len().min(OVERDUE_MAX)].to_vec();
+        Self { abandoned: first(&self.abandoned), doubted: first(&self.doubted) }
+    }
 }
 
 impl Overdue {
-    pub(super) fn words(&self) -> MutexGuard<'_, Words> {
+    fn words(&self) -> MutexGuard<'_, Words> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn abandon(&self, id: Uuid) {
+        let mut words = self.words();
+        if words.abandoned.len() < OVERDUE_KEPT_MAX {
+            words.abandoned.push(id);
+        }
+    }
+
+    pub(super) fn doubt(&self, id: Uuid) {
+        let mut words = self.words();
+        if words.doubted.len() < OVERDUE_KEPT_MAX {
+            words.doubted.push(id);
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -94,10 +123,11 @@ impl Overdue {
         words.abandoned.is_empty() && words.doubted.is_empty()
     }
 
+    /// Only the writer takes words away, and new ones are added behind: so those that are done still stand first.
     fn done(&self, done: &Words) {
         let mut words = self.words();
-        words.abandoned.retain(|id| !done.abandoned.contains(id));
-        words.doubted.retain(|id| !done.doubted.contains(id));
+        words.abandoned.drain(..done.abandoned.len());
+        words.doubted.drain(..done.doubted.len());
     }
 }
 
@@ -175,7 +205,7 @@ impl Writer {
     async fn try_commit(&self, batch: &[Request]) -> Result<HashMap<Uuid, Event>, DbErr> {
         let now = self.database.now();
         let wants = |wanted: fn(&Work) -> bool| batch.iter().filter(move |r| wanted(&r.work)).map(|r| r.id);
-        let overdue = self.overdue.words().clone();
+        let overdue = self.overdue.words().first();
         let abandoned: Vec<_> =
             wants(|w| matches!(w, Work::Abandon)).chain(overdue.abandoned.iter().copied()).collect();
         let doubted: Vec<_> =

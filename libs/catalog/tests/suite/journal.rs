@@ -31,6 +31,7 @@ crate::on_both![
     concurrent_writers_of_one_key_on_two_instances_get_different_sequencers,
     a_refused_request_does_not_take_others_with_it,
     an_intent_of_a_caller_that_went_away_is_abandoned,
+    more_callers_go_away_than_one_statement_takes,
     what_is_acknowledged_is_there_after_a_restart,
     a_doubted_intent_is_returned_until_it_is_decided,
     the_last_word_on_an_intent_is_written_when_the_database_is_back,
@@ -267,6 +268,17 @@ async fn an_intent_of_a_caller_that_went_away_is_abandoned(scratch: &Scratch) {
         0,
         "an orphan overlaps with every later write"
     );
+}
+
+async fn more_callers_go_away_than_one_statement_takes(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let journal = catalog.journal();
+    for _ in 0..70_000 {
+        let mut gone = pin!(journal.open(put("gone.jpg")));
+        assert!(gone.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    write(&catalog, "cat.jpg", stored("e1")).await;
+    assert!(!catalog.objects().is_in_flight(&bucket(), Some(&key("gone.jpg"))).await.unwrap());
 }
 
 async fn what_is_acknowledged_is_there_after_a_restart(scratch: &Scratch) {
