@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use relais_model::{
     BucketName, DerivedFrom, Event, EventKind, ObjectFacts, ObjectKey, ReplicaState, Requester,
 };
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType, Query};
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
@@ -137,7 +137,7 @@ struct Unheard<'a> {
 impl Drop for Unheard<'_> {
     fn drop(&mut self) {
         if !self.heard {
-            self.overdue.words().abandoned.push(self.id);
+            self.overdue.abandon(self.id);
         }
     }
 }
@@ -257,20 +257,20 @@ impl Journal {
     pub async fn abandon(&self, id: IntentId) -> Result<(), CatalogError> {
         let abandoned = self.request(id.0, Work::Abandon).await.map(drop);
         self.live().remove(&id.0);
-        abandoned.inspect_err(|_| self.overdue.words().abandoned.push(id.0))
+        abandoned.inspect_err(|_| self.overdue.abandon(id.0))
     }
 
     /// Leaves an intent to recovery: its outcome is unknown. After an error that is written down later.
     pub async fn doubt(&self, id: IntentId) -> Result<(), CatalogError> {
         let doubted = self.request(id.0, Work::Doubt).await.map(drop);
         self.live().remove(&id.0);
-        doubted.inspect_err(|_| self.overdue.words().doubted.push(id.0))
+        doubted.inspect_err(|_| self.overdue.doubt(id.0))
     }
 
     /// Leaves an intent to recovery on which nobody will have a last word any more, and nothing where one was had.
     pub fn leave(&self, id: IntentId) {
         if self.live().remove(&id.0) {
-            self.overdue.words().doubted.push(id.0);
+            self.overdue.doubt(id.0);
         }
     }
 
@@ -343,18 +343,12 @@ impl Journal {
         use journal::Column;
         let now = self.database.now();
         let before = now - micros(older_than);
-        let owed_from = Query::select()
-            .expr(cursor::Column::Position.min())
-            .from(cursor::Entity)
-            .and_where(cursor::Column::UpdatedAt.gt(now - micros(READER_FORGOTTEN_AFTER)))
-            .to_owned();
-        // Without readers the minimum is nothing, and nobody is owed anything.
-        let read_by_all = Expr::col(Column::Position).lte(Expr::expr(owed_from.clone()).if_null(i64::MAX));
+        let Some(bound) = self.last_done_with(now, before).await? else { return Ok(0) };
         let done = Query::select()
             .column(Column::Id)
             .from(journal::Entity)
+            .and_where(Column::Position.lte(bound))
             .and_where(Column::SettledAt.lte(before))
-            .cond_where(Condition::any().add(Column::Position.is_null()).add(read_by_all))
             .limit(PRUNED_ROWS_MAX)
             .to_owned();
         instance::forget_dead(self.database.write(), now).await?;
@@ -370,6 +364,36 @@ impl Journal {
                 return Ok(removed);
             }
         }
+    }
+
+    /// The last place in the log up to which everything is old enough and owed to nobody. The log is read up to there, and not
+    /// beyond.
+    async fn last_done_with(&self, now: i64, before: i64) -> Result<Option<i64>, DbErr> {
+        use journal::Column;
+        let first_to_stay: Option<i64> = journal::Entity::find()
+            .select_only()
+            .column(Column::Position)
+            .filter(Column::Position.is_not_null())
+            .filter(Column::UpdatedAt.gt(before))
+            .order_by_asc(Column::Position)
+            .limit(1)
+            .into_tuple()
+            .one(self.database.read())
+            .await?;
+        let last = match first_to_stay {
+            Some(position) => position - 1,
+            None => last_position(self.database.read()).await?,
+        };
+        let read_by_all: Option<Option<i64>> = cursor::Entity::find()
+            .select_only()
+            .expr(cursor::Column::Position.min())
+            .filter(cursor::Column::UpdatedAt.gt(now - micros(READER_FORGOTTEN_AFTER)))
+            .into_tuple()
+            .one(self.database.read())
+            .await?;
+        // Without readers nobody is owed anything.
+        let last = read_by_all.flatten().map_or(last, |position| Ord::min(last, position));
+        Ok((last > 0).then_some(last))
     }
 }
 

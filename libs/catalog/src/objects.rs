@@ -138,26 +138,8 @@ impl Objects {
         rows.map_err(|error| self.database.explain(error))
     }
 
-    /// Changes the canned ACL and nothing else. False where the key is not known, not even as deleted.
-    pub async fn set_acl(
-        &self,
-        bucket: &BucketName,
-        key: &ObjectKey,
-        acl: Option<&str>,
-    ) -> Result<bool, CatalogError> {
-        let updated = Entity::update_many()
-            .col_expr(Column::Acl, Expr::value(acl.map(str::to_owned)))
-            .col_expr(Column::UpdatedAt, Expr::value(self.database.now()))
-            .filter(Column::Bucket.eq(bucket.as_str()))
-            .filter(Column::Key.eq(key.as_str()))
-            .exec(self.database.write())
-            .await
-            .map_err(|error| self.database.explain(error))?;
-        Ok(updated.rows_affected == 1)
-    }
-
     /// Has a key settled about which nothing is certain. It counts as a change: whoever settles it at this moment has
-    /// perhaps looked too early, and is told so by [`Objects::settled`]. An unknown key becomes known as deleted.
+    /// perhaps looked too early, and is told so by [`Objects::record`]. An unknown key becomes known as deleted.
     pub async fn mark_unsettled(
         &self,
         bucket: &BucketName,
@@ -174,8 +156,7 @@ impl Objects {
         replicas: &BTreeMap<String, ReplicaState>,
     ) -> Result<(), DbErr> {
         let transaction = self.database.begin().await?;
-        let locked = Entity::find_by_id(id(bucket, key)).lock_exclusive().one(&transaction).await?;
-        let mut marked = locked.unwrap_or_else(|| row(bucket.to_string(), key.to_string(), None));
+        let mut marked = locked_or_new(&transaction, bucket, key).await?;
         let before = mem::replace(&mut marked.replicas, Replicas(replicas.clone()));
         carry_over(&before, &mut marked.replicas.0);
         marked.sequencer += 1;
@@ -185,6 +166,7 @@ impl Objects {
         marked.settle_after = unsettled.then(|| planned.unwrap_or(marked.updated_at));
         marked.behind_since = unsettled.then(|| marked.behind_since.unwrap_or(marked.updated_at));
         marked.acl_behind = unsettled;
+        marked.waits_for = None;
         save(&transaction, vec![marked]).await?;
         transaction.commit().await
     }
@@ -292,7 +274,6 @@ pub(crate) fn row(bucket: String, key: String, object: Option<ObjectFacts>) -> M
         sequencer: 0,
         replicas: Replicas(BTreeMap::new()),
         settle_after: None,
-        settle_attempts: 0,
         updated_at: 0,
         claim: None,
         waits_for: None,
@@ -317,6 +298,23 @@ pub(crate) fn is_unsettled(replicas: &Replicas) -> bool {
     replicas.0.values().any(|state| state.is_behind())
 }
 
+/// The row of a key, locked. One that is not there is made first: another transaction may be about to, and then the lock
+/// waits for what that one writes.
+async fn locked_or_new(
+    transaction: &DatabaseTransaction,
+    bucket: &BucketName,
+    key: &ObjectKey,
+) -> Result<Model, DbErr> {
+    let find = || Entity::find_by_id(id(bucket, key)).lock_exclusive().one(transaction);
+    if let Some(found) = find().await? {
+        return Ok(found);
+    }
+    let new = row(bucket.to_string(), key.to_string(), None).into_active_model();
+    let or_leave = OnConflict::columns([Column::Bucket, Column::Key]).do_nothing().to_owned();
+    Entity::insert(new).on_conflict(or_leave).exec_without_returning(transaction).await?;
+    find().await?.ok_or_else(|| DbErr::RecordNotFound(format!("object {bucket}/{key}")))
+}
+
 fn id(bucket: &BucketName, key: &ObjectKey) -> (String, String) {
     (bucket.to_string(), key.to_string())
 }
@@ -331,7 +329,6 @@ async fn save(transaction: &DatabaseTransaction, rows: Vec<Model>) -> Result<(),
         Column::Sequencer,
         Column::Replicas,
         Column::SettleAfter,
-        Column::SettleAttempts,
         Column::UpdatedAt,
         Column::Claim,
         Column::WaitsFor,

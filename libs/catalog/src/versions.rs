@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use relais_model::{BucketName, ObjectKey};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    Set,
+};
 
 use crate::database::{Database, can_be_stored};
 use crate::entities::Texts;
@@ -76,22 +79,31 @@ impl Versions {
     ) -> Result<(), CatalogError> {
         let linked = async {
             let transaction = self.database.begin().await?;
-            let found =
-                Entity::find_by_id(id(bucket, key, version_id)).lock_exclusive().one(&transaction).await?;
-            let mut row = found.unwrap_or_else(|| Model {
-                bucket: bucket.to_string(),
-                key: key.to_string(),
-                version_id: version_id.to_owned(),
-                replicas: Texts::default(),
-                acl: acl.map(str::to_owned),
-                owner: owner.map(str::to_owned),
-            });
+            let find = || Entity::find_by_id(id(bucket, key, version_id)).lock_exclusive().one(&transaction);
+            let mut found = find().await?;
+            if found.is_none() {
+                // Another transaction may be about to make it, and then the lock waits for what that one writes.
+                let new = Model {
+                    bucket: bucket.to_string(),
+                    key: key.to_string(),
+                    version_id: version_id.to_owned(),
+                    replicas: Texts::default(),
+                    acl: acl.map(str::to_owned),
+                    owner: owner.map(str::to_owned),
+                };
+                let or_leave = OnConflict::columns([Column::Bucket, Column::Key, Column::VersionId])
+                    .do_nothing()
+                    .to_owned();
+                let insert = Entity::insert(new.into_active_model()).on_conflict(or_leave);
+                insert.exec_without_returning(&transaction).await?;
+                found = find().await?;
+            }
+            let mut row = found.ok_or_else(|| DbErr::RecordNotFound(format!("version {version_id}")))?;
             row.replicas.0.insert(replica.to_owned(), own_id.to_owned());
-            let replace = OnConflict::columns([Column::Bucket, Column::Key, Column::VersionId])
-                .update_column(Column::Replicas)
-                .to_owned();
-            let insert = Entity::insert(row.into_active_model()).on_conflict(replace);
-            insert.exec_without_returning(&transaction).await?;
+            let replicas = row.replicas.clone();
+            let mut linked = row.into_active_model();
+            linked.replicas = Set(replicas);
+            linked.update(&transaction).await?;
             transaction.commit().await
         };
         linked.await.map_err(|error| self.database.explain(error))

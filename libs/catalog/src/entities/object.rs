@@ -24,8 +24,6 @@ pub struct Model {
     pub replicas: Replicas,
     /// When to settle; nothing where all replicas are current. While somebody is at it: until when the claim holds.
     pub settle_after: Option<i64>,
-    /// Attempts of the replica that failed most often.
-    pub settle_attempts: i32,
     pub updated_at: i64,
     /// Whose claim it is while somebody is at it, or was and died.
     pub claim: Option<Uuid>,

@@ -92,8 +92,8 @@ pub(super) async fn announced(
     let mut rows = Vec::with_capacity(wanted.len());
     for (one, key) in wanted.into_iter().zip(keys) {
         if known.insert(one.id) {
-            // Not before the last mutation of the key; the next one gets a later one still.
-            let sequencer = sequencers.get(&key).map_or(now, |last| now.max(*last));
+            // That of the last mutation of the key: a later one could overtake the next mutation, of another instance.
+            let sequencer = sequencers.get(&key).copied().unwrap_or(now);
             rows.push(row(one, key, instance, now, sequencer));
         }
     }

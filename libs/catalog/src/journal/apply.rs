@@ -180,6 +180,12 @@ impl Board {
         let unsettled = objects::is_unsettled(&replicas);
         // A settler that is at work keeps its time: two at once would race.
         let planned = before.filter(|object| object.claim.is_some()).and_then(|object| object.settle_after);
+        // What the key waited for says nothing of a replica that is behind only now.
+        let was_behind = |replica| {
+            before.and_then(|object| object.replicas.0.get(replica)).is_some_and(|state| state.is_behind())
+        };
+        let is_known = replicas.0.iter().all(|(replica, state)| !state.is_behind() || was_behind(replica));
+        let waits_for = before.filter(|_| unsettled && is_known).and_then(|object| object.waits_for.clone());
         let behind_since = before.and_then(|object| object.behind_since).unwrap_or(self.now);
         let kind = applied.kind.or_else(|| EventKind::of_name(&row.kind));
         let acl_behind = others_open
@@ -189,7 +195,8 @@ impl Board {
         let object = object::Model {
             sequencer,
             settle_after: unsettled.then(|| planned.unwrap_or(self.now)),
-            settle_attempts: if unsettled { before.map_or(0, |object| object.settle_attempts) } else { 0 },
+            claim: before.and_then(|object| object.claim), // Not written, and still to be seen by the next one of this batch.
+            waits_for,
             replicas,
             public_url: applied.public_url.clone(),
             acl: applied.acl.clone(),
@@ -239,8 +246,8 @@ impl Board {
             Column::Sequencer,
             Column::Replicas,
             Column::SettleAfter,
-            Column::SettleAttempts,
             Column::UpdatedAt,
+            Column::WaitsFor,
             Column::BehindSince,
             Column::AclBehind,
         ];

@@ -155,7 +155,7 @@ fn moved(mut model: Model, looked: &ObjectRow, outcome: &Outcome, now: i64) -> M
     if others && model.settle_after.is_some_and(|until| until > now) {
         model.sequencer += 1; // They have perhaps looked already, and have to look once more.
     } else {
-        model.claim = None;
+        (model.claim, model.waits_for) = (None, None);
         model.settle_after = is_unsettled(&model.replicas).then(|| next(&model, outcome, now));
     }
     model.behind_since = model.settle_after.map(|_| model.behind_since.unwrap_or(now));
@@ -169,8 +169,6 @@ fn learn(model: &mut Model, outcome: &Outcome, now: i64) {
         all.entry(replica.clone()).or_default().learn(attempt, sequencer, now);
     }
     all.retain(|replica, progress| outcome.replicas.contains_key(replica) && !progress.is_over(now));
-    let attempts = all.values().map(|progress| progress.attempts).max().unwrap_or(0);
-    model.settle_attempts = attempts.try_into().unwrap_or(i32::MAX);
     model.settling = (!all.is_empty()).then_some(crate::entities::Progresses(all));
 }
 

@@ -3,20 +3,13 @@
 use relais_catalog::{Applied, ObjectRow};
 use relais_model::ObjectFacts;
 
-use crate::scratch::{Scratch, bucket, deleted, facts, key, stored, texts, write};
+use crate::scratch::{Scratch, bucket, deleted, facts, stored, texts, write};
 
 crate::on_both![
-    an_acl_of_an_unknown_key_is_not_set,
     owners_are_those_of_objects,
     owners_of_more_keys_than_one_statement_takes_are_found,
     objects_are_found_by_their_owner_page_by_page,
 ];
-
-async fn an_acl_of_an_unknown_key_is_not_set(scratch: &Scratch) {
-    let catalog = scratch.migrated().await;
-    assert!(!catalog.objects().set_acl(&bucket(), &key("cat.jpg"), Some("private")).await.unwrap());
-    assert_eq!(catalog.objects().find(&bucket(), &key("cat.jpg")).await.unwrap(), None);
-}
 
 async fn owners_are_those_of_objects(scratch: &Scratch) {
     let catalog = scratch.migrated().await;

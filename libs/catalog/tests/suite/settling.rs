@@ -21,6 +21,8 @@ crate::on_both![
     one_replica_becomes_current_while_another_fails,
     what_was_written_a_moment_ago_is_left_alone_for_a_while,
     what_waits_for_a_store_is_claimed_by_naming_it,
+    a_replica_that_falls_behind_does_not_wait_for_the_store_of_another,
+    two_writes_at_once_do_not_shorten_a_settlers_claim,
     a_claim_that_is_renewed_outlasts_its_lease,
     who_has_lost_the_claim_finishes_nothing,
     what_a_late_settler_wrote_is_looked_at_again,
@@ -33,7 +35,6 @@ crate::on_both![
     marking_makes_an_unknown_key_known_as_deleted,
     marking_keeps_a_settler_from_finishing_too_early,
     two_settlers_share_the_keys,
-    an_acl_changes_alone_and_stays_when_the_key_is_settled,
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -222,6 +223,37 @@ async fn what_waits_for_a_store_is_claimed_by_naming_it(scratch: &Scratch) {
         assert_eq!(settled(&objects, row, Some(facts("e1"))).await, Verdict::Settled);
     }
     assert_eq!(objects.waited_for().await.unwrap(), ["aws,spaces"]);
+}
+
+async fn a_replica_that_falls_behind_does_not_wait_for_the_store_of_another(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let objects = catalog.objects();
+    let both_behind = states(&[("aws", ReplicaState::Pending), ("spaces:media-1", ReplicaState::Pending)]);
+    for name in ["marked.jpg", "written.jpg"] {
+        write(&catalog, name, behind("e1")).await;
+        let row = objects.claim_unsettled(1, MINUTE).await.unwrap().remove(0);
+        let replicas = row.replicas.keys().map(|replica| (replica.clone(), Attempt::Waits)).collect();
+        let waits = Outcome { truth: Truth::Unknown, replicas, waits_for: Some("aws".to_owned()) };
+        assert_eq!(record(&objects, &row, waits).await, Verdict::Behind);
+    }
+    assert_eq!(objects.claim_unsettled(10, MINUTE).await.unwrap(), []);
+    objects.mark_unsettled(&bucket(), &key("marked.jpg"), &both_behind).await.unwrap();
+    write(&catalog, "written.jpg", Applied { replicas: both_behind, ..stored("e2") }).await;
+    let claimed = objects.claim_unsettled(10, MINUTE).await.unwrap();
+    assert_eq!(claimed.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["marked.jpg", "written.jpg"]);
+}
+
+async fn two_writes_at_once_do_not_shorten_a_settlers_claim(scratch: &Scratch) {
+    let catalog = scratch.migrated().await;
+    let (journal, objects) = (catalog.journal(), catalog.objects());
+    write(&catalog, "cat.jpg", behind("e1")).await;
+    let first = journal.open(put("cat.jpg")).await.unwrap();
+    let second = journal.open(put("cat.jpg")).await.unwrap();
+    assert_eq!(objects.claim_unsettled(1, MINUTE).await.unwrap().len(), 1);
+    let (first, second) =
+        tokio::join!(journal.apply(first, behind("e2")), journal.apply(second, behind("e3")));
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(objects.claim_unsettled(1, MINUTE).await.unwrap(), []);
 }
 
 async fn a_claim_that_is_renewed_outlasts_its_lease(scratch: &Scratch) {
@@ -413,29 +445,4 @@ async fn two_settlers_share_the_keys(scratch: &Scratch) {
     let claimed = keys.len();
     keys.dedup();
     assert_eq!((claimed, keys.len()), (20, 20));
-}
-
-async fn an_acl_changes_alone_and_stays_when_the_key_is_settled(scratch: &Scratch) {
-    let catalog = scratch.migrated().await;
-    let objects = catalog.objects();
-    write(&catalog, "cat.jpg", behind("e1")).await;
-    write(&catalog, "dog.jpg", stored("e1")).await;
-    let before = objects.claim_unsettled(1, MINUTE).await.unwrap().remove(0);
-    assert!(objects.set_acl(&bucket(), &key("cat.jpg"), Some("authenticated-read")).await.unwrap());
-    let row = objects.find(&bucket(), &key("cat.jpg")).await.unwrap().unwrap();
-    assert_eq!(row, ObjectRow { acl: Some("authenticated-read".to_owned()), ..before.clone() });
-
-    // The settler looked before the ACL changed, and that does not matter to it.
-    assert_eq!(settled(&objects, &before, Some(facts("e2"))).await, Verdict::Settled);
-    let row = objects.find(&bucket(), &key("cat.jpg")).await.unwrap().unwrap();
-    assert_eq!((row.acl.as_deref(), row.object), (Some("authenticated-read"), Some(facts("e2"))));
-    objects.mark_unsettled(&bucket(), &key("cat.jpg"), &one_behind()).await.unwrap();
-    let row = objects.claim_unsettled(1, MINUTE).await.unwrap().remove(0);
-    assert_eq!(row.acl.as_deref(), Some("authenticated-read"));
-
-    assert!(objects.set_acl(&bucket(), &key("cat.jpg"), None).await.unwrap());
-    assert_eq!(settled(&objects, &row, Some(facts("e2"))).await, Verdict::Settled);
-    assert_eq!(objects.find(&bucket(), &key("cat.jpg")).await.unwrap().unwrap().acl, None);
-    let dog = objects.find(&bucket(), &key("dog.jpg")).await.unwrap().unwrap();
-    assert_eq!(dog.acl, stored("").acl);
 }
