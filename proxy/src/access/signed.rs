@@ -29,15 +29,15 @@ pub(super) fn check(headers: &HeaderMap, uri: &Uri) -> S3Result<()> {
     }
 }
 
-/// Whether a header came from who signed the request. Nothing of a request with a bearer token is signed, and all of it comes
-/// from who holds the token; SigV2 leaves headers like this one out.
+/// Whether the signature of a request covers a header. SigV2 leaves headers like this one out, and a form's signature covers
+/// none.
 pub(super) fn covers(headers: &HeaderMap, uri: &Uri, header: &str) -> bool {
     let in_head = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     let in_query = query(uri, "X-Amz-SignedHeaders");
     let names = match (in_head, &in_query) {
         (_, Some(names)) => Some(names.as_str()),
         (Some(head), None) => of_head(head),
-        (None, None) => return query(uri, "Signature").is_none(), // The bearer layer has taken the token off.
+        (None, None) => None,
     };
     names.is_some_and(|names| names.split(';').any(|name| name.eq_ignore_ascii_case(header)))
 }
@@ -92,7 +92,7 @@ mod tests {
             !is_covered(None, "/b/k?AWSAccessKeyId=key&Expires=1&Signature=0"),
             "also in a presigned URL"
         );
-        assert!(is_covered(None, "/b/k"), "a token is shown by who writes the header");
+        assert!(!is_covered(None, "/b/k"), "a form's signature is in its body");
     }
 
     #[test]
