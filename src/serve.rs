@@ -66,8 +66,8 @@ pub(crate) async fn run(config: Config, targets: Targets) -> anyhow::Result<()> 
     let sidecars = sidecars(&config, &targets)?;
     let api = listen(&config).await?;
     let api_address = api.local_addr()?;
-    let ready =
-        readiness::readiness(catalog.clone(), Arc::clone(&bus), publishers.clone(), stages.announced.clone());
+    let needed = gateway.is_none().then(|| Arc::clone(&bus));
+    let ready = readiness::readiness(catalog.clone(), needed, publishers.clone(), stages.announced.clone());
     let router = relais_proxy::api::router(&config.api, metrics, ready, routes);
     let router = router.map_err(Misconfigured::from_error)?;
 

@@ -1,7 +1,8 @@
-//! What `/ready` asks: whether the catalog and the bus work, and nobody has told this process to stop.
+//! What `/ready` asks: whether the catalog works, and nobody has told this process to stop.
 //!
-//! Stores are not asked: with one of them down there is still much that can be done. Further buses are named, and no reason
-//! to turn requests away: their events wait in the journal.
+//! Stores are not asked: with one of them down there is still much that can be done. Buses that are away are named, and no
+//! reason to turn requests away: their events wait in the journal. Only where sidecars are all that runs there is nothing to do
+//! without theirs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,35 +17,41 @@ use tokio_util::sync::CancellationToken;
 /// What is said from the first signal on.
 const STOPPING: &str = "stopping";
 
-/// A further bus that takes longer is named as away: whoever asks whether this process is ready has little patience.
+/// A bus that takes longer is named as away: whoever asks whether this process is ready has little patience.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn readiness(
     catalog: Catalog,
-    bus: Arc<dyn Bus>,
+    needed: Option<Arc<dyn Bus>>,
     publishers: Vec<Arc<dyn Publisher>>,
     stopping: CancellationToken,
 ) -> Readiness {
     Arc::new(move || {
-        let (catalog, bus, publishers) = (catalog.clone(), Arc::clone(&bus), publishers.clone());
+        let (catalog, needed, publishers) = (catalog.clone(), needed.clone(), publishers.clone());
         let stopping = stopping.clone();
         Box::pin(async move {
             if stopping.is_cancelled() {
                 return Ready { missing: vec![STOPPING.to_owned()], away: Vec::new() };
             }
-            let (catalog, bus, away) = tokio::join!(catalog.ping(), bus.ping(), away(publishers));
+            let is_needed = needed.is_some();
+            let (catalog, bus, away) =
+                tokio::join!(catalog.ping(), missing(needed), away(publishers, is_needed));
             let catalog = catalog.err().map(|error| format!("database: {error}"));
-            let bus = bus.err().map(|error| format!("events: {error}"));
             Ready { missing: catalog.into_iter().chain(bus).collect(), away }
         })
     })
 }
 
-/// The buses, beside the one that sidecars read, that cannot be reached.
-async fn away(publishers: Vec<Arc<dyn Publisher>>) -> Vec<String> {
-    let further = publishers.into_iter().filter(|publisher| publisher.name() != DEFAULT_BUS);
+async fn missing(needed: Option<Arc<dyn Bus>>) -> Option<String> {
+    let error = needed?.ping().await.err()?;
+    Some(format!("events: {error}"))
+}
+
+/// The buses that cannot be reached; the one that sidecars read is not among them where it `is_needed`.
+async fn away(publishers: Vec<Arc<dyn Publisher>>, is_needed: bool) -> Vec<String> {
+    let others = publishers.into_iter().filter(|publisher| !is_needed || publisher.name() != DEFAULT_BUS);
     let asked: JoinSet<Option<String>> =
-        further.map(|publisher| async move { asked(&*publisher).await }).collect();
+        others.map(|publisher| async move { asked(&*publisher).await }).collect();
     let mut away: Vec<String> = asked.join_all().await.into_iter().flatten().collect();
     away.sort();
     away
