@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::bus::{GroupName, Publisher};
 use crate::config::{BusConfig, Config, Kind, RedisConfig};
 use crate::error::BusError;
-use crate::link::Link;
+use crate::link::{Keys, Link};
 use crate::redis_key::{Format, RedisKey};
-use crate::redis_stream::{DEFAULT_BUS, DEFAULT_URL, RedisStream, StreamOptions};
+use crate::redis_stream::{DEFAULT_BUS, RedisStream, StreamOptions, default_keys};
 
 /// The places that events are taken to: the default stream, where `events.redis_url` is set, then those of `events.buses`.
 ///
@@ -64,12 +64,17 @@ fn publisher(config: &Config, bus: &BusConfig, region: &str) -> Result<Arc<dyn P
 }
 
 fn link(config: &Config, bus: &BusConfig) -> Result<Link, BusError> {
+    let own_options = || format!("[events.buses.redis] of bus {}", bus.name);
     match (&bus.redis_url, &config.redis_url) {
         (Some(url), _) => {
+            let keys = Keys { url: format!("redis_url of bus {}", bus.name), options: own_options() };
             let none = RedisConfig::default();
-            Link::open(&format!("redis_url of bus {}", bus.name), url, bus.redis.as_ref().unwrap_or(&none))
+            Link::open(keys, url, bus.redis.as_ref().unwrap_or(&none))
         }
-        (None, Some(url)) => Link::open(DEFAULT_URL, url, bus.redis.as_ref().unwrap_or(&config.redis)),
+        (None, Some(url)) => match &bus.redis {
+            Some(options) => Link::open(Keys { options: own_options(), ..default_keys() }, url, options),
+            None => Link::open(default_keys(), url, &config.redis),
+        },
         (None, None) => {
             let rule = format!("bus {}: set its redis_url, or events.redis_url (REDIS_URL)", bus.name);
             Err(BusError::Misconfigured(rule))

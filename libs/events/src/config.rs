@@ -91,9 +91,9 @@ pub struct RedisConfig {
     pub sentinel_username: Option<String>,
     /// File with the password at the Sentinels.
     pub sentinel_password_file: Option<PathBuf>,
-    /// User, where the URL has none.
+    /// User, instead of the URL's.
     pub username: Option<String>,
-    /// File with the password, where the URL has none.
+    /// File with the password, instead of the URL's.
     pub password_file: Option<PathBuf>,
     /// File with the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,

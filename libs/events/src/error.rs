@@ -28,7 +28,7 @@ pub enum BusError {
         /// Host and port, or the path of the socket.
         address: String,
         /// What an operator can do about it.
-        hint: &'static str,
+        hint: String,
         /// What the client or the server said, without the password.
         source: Box<dyn Error + Send + Sync>,
     },

@@ -25,6 +25,15 @@ use self::servers::{Led, Servers};
 use crate::config::RedisConfig;
 use crate::error::BusError;
 
+/// Where the configuration speaks of a Redis: what the operator is told to look at.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// Where its URL stands.
+    pub(crate) url: String,
+    /// Where stands what there is to say beside.
+    pub(crate) options: String,
+}
+
 /// A connection, present or to be made. Nothing of it prints a password.
 pub(crate) struct Link {
     servers: Arc<Servers>,
@@ -35,9 +44,9 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A link for commands that are answered at once. The URL stands in the configuration under `key`.
-    pub(crate) fn open(key: &str, url: &str, options: &RedisConfig) -> Result<Self, BusError> {
-        Ok(Self::with_timeout(Arc::new(Servers::new(key, url, options)?), COMMAND_TIMEOUT))
+    /// A link for commands that are answered at once. The URL and the options stand in the configuration under `keys`.
+    pub(crate) fn open(keys: Keys, url: &str, options: &RedisConfig) -> Result<Self, BusError> {
+        Ok(Self::with_timeout(Arc::new(Servers::new(keys, url, options)?), COMMAND_TIMEOUT))
     }
 
     /// Another connection to the same Redis, for another key.
@@ -175,7 +184,8 @@ impl Link {
     pub(crate) fn failure(&self, act: &'static str, error: &RedisError) -> BusError {
         // A server may repeat the command it did not understand, and that may be the one with the password.
         let said = self.servers.without_secrets(error.to_string());
-        BusError::Redis { act, address: self.servers.to_string(), hint: hint(error), source: said.into() }
+        let hint = hint(error, self.servers.keys());
+        BusError::Redis { act, address: self.servers.to_string(), hint, source: said.into() }
     }
 }
 
@@ -230,34 +240,37 @@ pub(crate) fn code(error: &RedisError) -> Option<String> {
     refusals.first().map(|(_, refusal)| refusal.code().to_owned())
 }
 
-fn hint(error: &RedisError) -> &'static str {
-    match code(error).as_deref() {
-        Some("OOM") => "it is out of memory: raise its maxmemory or lower events.stream_length_max",
-        Some("READONLY") => "it is a read-only replica: let events.redis_url name the primary",
+fn hint(error: &RedisError, keys: &Keys) -> String {
+    let Keys { url, options } = keys;
+    let wrong_password = || format!("check the user and the password in {url} and {options}");
+    let known = match code(error).as_deref() {
+        Some("OOM") => {
+            "it is out of memory: raise its maxmemory or lower events.stream_length_max, or length_max of a bus"
+        }
+        Some("READONLY") => return format!("it is a read-only replica: let {url} name the primary"),
         Some("MISCONF") => "it cannot save to disk and so refuses writes: see its log",
         Some("LOADING" | "BUSY" | "TRYAGAIN" | "MASTERDOWN" | "CLUSTERDOWN" | "NOREPLICAS") => {
             "it is not ready yet: wait"
         }
-        Some("NOAUTH" | "WRONGPASS") => WRONG_PASSWORD,
+        Some("NOAUTH" | "WRONGPASS") => return wrong_password(),
         Some("NOPERM") => "its user may not do this to this key: see what docs/OPERATIONS.md says it needs",
         Some("WRONGTYPE") => "the key of the bus holds something else: choose another",
         Some(NO_REPLICA) => "its replicas lag behind: see whether they are well",
         Some(_) => "it refused the command: relais needs Redis 6.2 or later",
-        None if error.kind() == ErrorKind::AuthenticationFailed => WRONG_PASSWORD,
+        None if error.kind() == ErrorKind::AuthenticationFailed => return wrong_password(),
         None if error.kind() == ErrorKind::MasterNameNotFoundBySentinel => {
-            "check sentinel_master in events.redis"
+            return format!("check sentinel_master in {options}");
         }
         None if error.is_timeout() => {
             "it did not answer in time: see whether it is overloaded or out of reach"
         }
         None if error.to_string().contains("certificate") => {
-            "its certificate is not trusted: name its authority in the ca_file of events.redis"
+            return format!("its certificate is not trusted: name its authority as ca_file in {options}");
         }
-        None => "see that it runs there and that events.redis_url is right",
-    }
+        None => return format!("see that it runs there and that {url} is right"),
+    };
+    known.to_owned()
 }
-
-const WRONG_PASSWORD: &str = "check the user and the password in events.redis_url";
 
 /// Longer than a network hiccup with one retransmission, shorter than the relay's patience.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);

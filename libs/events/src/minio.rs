@@ -9,6 +9,8 @@ use chrono::SecondsFormat;
 use relais_model::{Event, EventKind, ObjectFacts};
 use serde::Serialize;
 
+use crate::record::facts;
+
 /// The value that a hash of the format `namespace` has for an object.
 pub(crate) fn namespace_value(event: &Event, region: &str) -> String {
     as_go_writes(&Records { records: [record(event, region)] })
@@ -166,7 +168,7 @@ fn record<'a>(event: &'a Event, region: &'a str) -> Record<'a> {
 }
 
 fn object(event: &Event) -> Object<'_> {
-    let facts = event.object.as_ref().filter(|_| !event.kind.removes());
+    let facts = facts(event);
     let content_type = facts.and_then(|facts| facts.content_type.as_deref()).filter(|kind| !kind.is_empty());
     Object {
         key: query_escaped(event.key.as_str()),

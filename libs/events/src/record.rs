@@ -3,7 +3,7 @@
 //! Everything outside `relais` is as in S3's event message structure, version 2.3, so that what was written for S3
 //! reads it; the key is URL-encoded there, as S3 does. `relais` holds what S3 has no place for, with the key of the
 //! source in plain text. What is not known is left out, never invented. The record is complete: the event can be
-//! made from it again, and consumers of relais do just that.
+//! made from it again, and consumers of relais do just that; save that a removal does not say what is the latest then.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -38,8 +38,8 @@ pub(crate) fn test_message(notice: &TestNotice) -> Value {
 
 /// Gives the S3 event record of an event, for a client that sees its buckets in this region.
 pub fn record(event: &Event, region: &str) -> Value {
-    let object = event.object.as_ref();
-    let derived_from = event.derived_from.as_ref();
+    let object = facts(event);
+    let derived_from = event.derived_from.as_ref().filter(|_| !event.kind.removes());
     without_nulls(json!({
         "eventVersion": "2.3",
         "eventSource": "aws:s3",
@@ -75,6 +75,12 @@ pub fn record(event: &Event, region: &str) -> Value {
             "traceparent": event.requester.traceparent,
         },
     }))
+}
+
+/// What there is to say of the object; nothing of a removal, whose event has what is the latest then and names the version
+/// that is gone.
+pub(crate) fn facts(event: &Event) -> Option<&ObjectFacts> {
+    event.object.as_ref().filter(|_| !event.kind.removes())
 }
 
 /// Makes the event again from a record that [`record`] wrote.
@@ -140,7 +146,8 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// S3 names the account that owns the bucket; here all of them belong to the holder of the root keys.
+/// S3 names the account that owns the bucket. The catalog knows the owner, an event does not: the record names the holder
+/// of the root keys, whoever it is.
 const BUCKET_OWNER: &str = "root";
 
 /// All but what Java's `URLEncoder`, which S3 follows, and the slash leave as they are.

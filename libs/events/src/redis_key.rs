@@ -1,8 +1,9 @@
 //! Buses over a single key of Redis that nothing reads back: a channel, and the two formats of MinIO.
 //!
 //! A batch is one transaction, so what is published again after a failure comes in the same order. A channel keeps nothing:
-//! who does not listen just then never hears. The hash keeps the last event of each object that is there, the list all of
-//! them, until its readers take them away.
+//! who does not listen just then never hears. The hash keeps the last event of each object that is there; the removal of
+//! any version takes the field away, also while other versions are left, until the next event that knows the object. The list
+//! keeps all events, until its readers take them away.
 
 use async_trait::async_trait;
 use redis::Cmd;

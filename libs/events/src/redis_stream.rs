@@ -28,7 +28,7 @@ use self::subscription::RedisSubscription;
 use crate::bus::{Bus, GroupName, Notice, Publisher, REDELIVERED_AFTER, Subscription, TestNotice};
 use crate::config::Config;
 use crate::error::BusError;
-use crate::link::Link;
+use crate::link::{Keys, Link};
 use crate::record::{TEST_EVENT, notice_record, test_message};
 
 /// A bus over a Redis stream.
@@ -39,7 +39,7 @@ pub struct RedisStream {
     region: String,
     consumer: String,
     subscriptions: AtomicU64,
-    redelivered_after: Duration,
+    pub(crate) redelivered_after: Duration,
 }
 
 /// A stream, apart from where it is.
@@ -60,7 +60,7 @@ impl RedisStream {
     /// once what it left undone.
     pub fn connect(config: &Config, consumer: &str) -> Result<Self, BusError> {
         let url = config.redis_url.as_deref().ok_or(BusError::NoUrl)?;
-        let link = Link::open(DEFAULT_URL, url, &config.redis)?;
+        let link = Link::open(default_keys(), url, &config.redis)?;
         let options = StreamOptions {
             name: DEFAULT_BUS,
             key: &config.stream,
@@ -163,11 +163,13 @@ impl Bus for RedisStream {
     }
 }
 
+/// Where the configuration speaks of the Redis of the default stream.
+pub(crate) fn default_keys() -> Keys {
+    Keys { url: "events.redis_url (REDIS_URL)".to_owned(), options: "[events.redis]".to_owned() }
+}
+
 /// The name of the bus that `events.redis_url` makes.
 pub const DEFAULT_BUS: &str = "redis";
-
-/// Where its URL stands.
-pub(crate) const DEFAULT_URL: &str = "events.redis_url (REDIS_URL)";
 
 /// The field of an entry that holds the S3 event record.
 const RECORD: &str = "record";

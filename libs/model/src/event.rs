@@ -137,7 +137,8 @@ pub struct Event {
     pub key: ObjectKey,
     /// Place among the events of this key.
     pub sequencer: Sequencer,
-    /// The object; nothing after a deletion.
+    /// The object that is the latest then; nothing where none is left to be seen. Where `version_id` names a version that was
+    /// removed, or an older one whose tags or ACL were changed, the object is not that version.
     pub object: Option<ObjectFacts>,
     /// The version that was made or removed, as clients name it; nothing where the bucket has none.
     #[serde(default)]

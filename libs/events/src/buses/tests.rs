@@ -78,3 +78,28 @@ async fn what_is_said_of_a_redis_must_make_sense() {
         assert!(error.contains(said), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_failure_names_what_was_set_for_that_bus() {
+    let of_its_own = "redis://127.0.0.1:2".to_owned();
+    let options = RedisConfig::default();
+    for (own_url, own_options, url, keys) in [
+        (None, None, "events.redis_url (REDIS_URL)", "[events.redis]"),
+        (None, Some(&options), "events.redis_url (REDIS_URL)", "[events.buses.redis] of bus a"),
+        (Some(&of_its_own), None, "redis_url of bus a", "[events.buses.redis] of bus a"),
+        (Some(&of_its_own), Some(&options), "redis_url of bus a", "[events.buses.redis] of bus a"),
+    ] {
+        let (redis_url, redis) = (own_url.cloned(), own_options.cloned());
+        let bus = BusConfig { redis_url, redis, ..bus("a", Kind::Channel, "k") };
+        let link = link(&plain_config("redis://127.0.0.1:1", 10), &bus).unwrap();
+
+        let refused = |code: &str| {
+            link.failure("ping", &redis::make_extension_error(code.to_owned(), None)).to_string()
+        };
+        assert!(refused("READONLY").ends_with(&format!("let {url} name the primary")));
+        assert!(refused("NOAUTH").ends_with(&format!("the password in {url} and {keys}")));
+        let away = link.command::<()>(&redis::cmd("PING")).await.unwrap_err();
+        let told = link.failure("ping", &away).to_string();
+        assert!(told.ends_with(&format!("see that it runs there and that {url} is right")), "{told}");
+    }
+}

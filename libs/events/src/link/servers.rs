@@ -12,11 +12,13 @@ use redis::{
     IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, TlsCertificates,
 };
 
+use super::Keys;
 use crate::config::RedisConfig;
 use crate::error::BusError;
 
 /// The addresses to begin with, and the credentials. Nothing of it prints a password.
 pub(super) struct Servers {
+    keys: Keys,
     /// Of a server that holds data; the address in it is the first of `addresses`.
     data: ConnectionInfo,
     addresses: Vec<ConnectionAddr>,
@@ -29,10 +31,10 @@ struct Sentinels {
 }
 
 impl Servers {
-    /// Reads the URL, which the configuration has under `key`, and the files that the options name.
-    pub(super) fn new(key: &str, url: &str, options: &RedisConfig) -> Result<Self, BusError> {
+    /// Reads the URL and the files that the options name; the configuration has both under `keys`.
+    pub(super) fn new(keys: Keys, url: &str, options: &RedisConfig) -> Result<Self, BusError> {
         // The crate's error could only say less than ours, and ours cannot repeat a password.
-        let invalid = |_| BusError::InvalidUrl { key: key.to_owned() };
+        let invalid = |_| BusError::InvalidUrl { key: keys.url.clone() };
         let mut data = url.into_connection_info().map_err(invalid)?;
         let settings = data.redis_settings().clone();
         let settings =
@@ -61,7 +63,12 @@ impl Servers {
                 Some(Sentinels { master: master.clone(), settings })
             }
         };
-        Ok(Self { data, addresses, sentinels })
+        Ok(Self { keys, data, addresses, sentinels })
+    }
+
+    /// Where the configuration speaks of them.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Connects to the server that has the data, or to any of those that know which has.

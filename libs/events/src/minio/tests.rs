@@ -78,6 +78,15 @@ fn the_list_has_the_bytes_of_minio() {
     assert_eq!(access_value(&removed(), ""), removed_bytes);
 }
 
+/// What the event has of an object is not of the version that is gone.
+#[test]
+fn a_removed_version_is_not_described_by_what_is_the_latest_then() {
+    let event = Event { kind: EventKind::Delete, key: "k".parse().unwrap(), ..photo() };
+    let text = access_value(&event, "");
+    let object = r#""object":{"key":"k","versionId":"3f4a","sequencer":"18950A6B2C3D4E5F"}"#;
+    assert!(text.contains(object), "{text}");
+}
+
 #[test]
 fn what_go_finds_empty_is_left_out() {
     let mut event = photo();

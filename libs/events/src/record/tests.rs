@@ -79,6 +79,25 @@ fn a_deletion_says_nothing_of_what_is_gone() {
     );
 }
 
+/// The event has what is the latest then, and names the version that is gone.
+#[test]
+fn a_removed_version_is_not_described_by_what_is_the_latest_then() {
+    for kind in [EventKind::Delete, EventKind::DeleteMarker] {
+        let derived_from =
+            Some(DerivedFrom { key: "images/a photo.png".parse().unwrap(), etag: "e1".into() });
+        let event = Event { kind, version_id: Some("3f4a".into()), derived_from, ..photo() };
+        let record = record(&event, "us-east-1");
+        let mut known: Vec<_> = record["s3"]["object"].as_object().unwrap().keys().collect();
+        known.sort();
+        assert_eq!(known, ["key", "sequencer", "versionId"]);
+        let mut known: Vec<_> = record["relais"].as_object().unwrap().keys().collect();
+        known.sort();
+        assert_eq!(known, ["id", "time", "traceparent"]);
+        let again = event_from_record(&record).unwrap();
+        assert_eq!(again, Event { object: None, derived_from: None, ..event });
+    }
+}
+
 #[test]
 fn the_source_of_a_derived_object_is_named_in_plain_text() {
     let mut event = photo();

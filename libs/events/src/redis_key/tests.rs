@@ -6,10 +6,11 @@ use serde_json::Value;
 use super::*;
 use crate::config::RedisConfig;
 use crate::contract;
+use crate::redis_stream::default_keys;
 use crate::tests::servers::Server;
 
 fn bus(server: &Server, format: Format) -> RedisKey {
-    let link = Link::open("url", &server.url(), &RedisConfig::default()).unwrap();
+    let link = Link::open(default_keys(), &server.url(), &RedisConfig::default()).unwrap();
     RedisKey { name: "test".into(), format, key: "minio".into(), region: "eu-west-3".into(), link }
 }
 

@@ -202,7 +202,7 @@ async fn publisher_and_subscriber_recover_when_redis_comes_back() {
     server.stop();
     let heard = timeout(SOON, subscription.next(1)).await.unwrap().unwrap_err().to_string();
     let address = format!("127.0.0.1:{}", server.port);
-    let hint = "see that it runs there and that events.redis_url is right";
+    let hint = "see that it runs there and that events.redis_url (REDIS_URL) is right";
     assert_eq!(heard, format!("cannot read events from redis at {address}: {hint}"));
     let events = many(1);
     let told = publish(&bus, &events).await.unwrap_err().to_string();
@@ -430,7 +430,7 @@ async fn the_password_is_never_told() {
 
 #[test]
 fn a_server_that_repeats_the_password_is_not_quoted() {
-    let bus = Link::open("url", "redis://:swordfish@localhost", &RedisConfig::default()).unwrap();
+    let bus = Link::open(default_keys(), "redis://:swordfish@localhost", &RedisConfig::default()).unwrap();
     let said = redis::make_extension_error("ERR".into(), Some("unknown command 'AUTH' 'swordfish'".into()));
     let error = bus.failure("ping", &said);
     assert!(!format!("{error:?}").contains("swordfish"), "{error:?}");
