@@ -23,7 +23,7 @@ NAMES = {
 
 UNFINISHED = {
     "intents are open": "SELECT key, kind, state FROM journal WHERE sequencer IS NULL",
-    "keys are not settled": "SELECT key, replicas, settle_after, settle_attempts FROM objects WHERE settle_after IS NOT NULL",
+    "keys are not settled": "SELECT key, replicas, settle_after, settling FROM objects WHERE settle_after IS NOT NULL",
     "journal rows are not settled": "SELECT key, kind, state FROM journal WHERE settled_at IS NULL",
 }
 
@@ -60,5 +60,6 @@ def _event(event):
         key=event["key"],
         sequencer=f"{event['sequencer']:016X}",
         request_id=event["requester"]["request_id"],
+        principal=event["requester"]["principal"],
         etag=(event.get("object") or {}).get("etag"),
     )

@@ -6,10 +6,11 @@ Nothing here asks a server: `test_checks.py` shows with histories made by hand t
 from dataclasses import dataclass
 
 from .client import content_type, odd
-from .history import CREATES, DONE, EVENTS, REFUSED, body_of, is_event_of, removes, writer_of
+from .history import CREATES, DONE, EVENTS, REFUSED, UNKNOWN, body_of, is_event_of, removes, writer_of
 
 READS = ("get", "head", "get tags", "list")
 MISSING = ("NoSuchKey", "404")
+RECOVERY = "relais"  # The principal of the events of proxy/src/background/recover.rs.
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Event:
     sequencer: str
     request_id: str | None = None
     etag: str | None = None
+    principal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def events_on(history, bus, events):
         if not its:
             taken = {event.id for event in announced.values()}
             free = [event for event in events if event.request_id not in asked and event.id not in taken]
-            its = [event for event in free if _tells_of(event, one)][:1]
+            its = [event for event in free if _may_tell_of(event, one)][:1]
         if not its:
             found.append(Finding("lost event", one.key, f"{bus} has no event of {one}"))
         elif len({event.id for event in its}) > 1:
@@ -181,8 +183,14 @@ def events_on(history, bus, events):
     return found + _order(bus, events) + _real_order(history, bus, announced) + _one_content(bus, events)
 
 
-def _tells_of(event, one):
-    """Whether an event whose request no client knows can be that of a mutation: recovery, or an earlier attempt, was first."""
+def _may_tell_of(event, one):
+    """Whether an event whose request no client knows can be that of a mutation: recovery, or an earlier attempt, was first.
+
+    No other attempt has another request id: the clients of the runs try nothing again by themselves, and what relais asks of
+    a store more than once is one request of the client.
+    """
+    if not (event.principal == RECOVERY or one.retried):
+        return False
     same = event.key == one.key and is_event_of(event.name, one.kind)
     return same and (one.kind not in CREATES or event.etag == _bare(one.etag))
 
@@ -224,6 +232,11 @@ def _one_content(bus, events):
         contents.setdefault(event.id, set()).add(event)
     several = {id: many for id, many in contents.items() if len(many) > 1}
     return [Finding("event ids", next(iter(many)).key, f"{bus}: several events are {id}") for id, many in several.items()]
+
+
+def all_answered(reads):
+    """Once nothing is broken, every read has an answer, be it that nothing is there."""
+    return [Finding("no answer", one.key, str(one)) for one in reads if one.outcome == UNKNOWN]
 
 
 def statuses_at_the_end(reads):

@@ -131,11 +131,11 @@ class Client:
         answer = first.found or {}
         first.found = None
         deleted = {one["Key"] for one in answer.get("Deleted", [])}
+        answered = first.outcome == DONE  # Before the first turn below decides anew what became of it.
         for operation in operations:
-            done = first.outcome == DONE and operation.key in deleted
+            done = answered and operation.key in deleted
             operation.request_id = first.request_id
             self._end(operation, DONE if done else UNKNOWN, first.answer)
-        first.outcome = DONE if first.key in deleted else UNKNOWN
 
     def _tag(self, key):
         operation = self._begin("tag", key)

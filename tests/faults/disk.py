@@ -42,6 +42,10 @@ class SmallDisk:
     def free(self):
         self._do(f"rm -f '{self.folder}/ballast'")
 
+    def remove(self, bucket):
+        """Removes what a folder store has of a bucket."""
+        self._do(f"rm -rf '{self.folder}/{bucket}' '{self.folder}/.relais/{bucket}'")
+
     def close(self):
         self._keeper.stdin.close()
         self._keeper.wait(10)

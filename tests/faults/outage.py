@@ -21,7 +21,7 @@ from .site import Site
 
 OBJECT_BYTES = 4096
 WRITERS = 32  # Uploads at once while the store is away.
-COPIES = 8  # Of the plain copy, as many at once as the settler.
+COPIES = 16  # At once, of the settler and of the plain copy alike.
 RATIO_MIN = 0.7
 SETTLED_SECONDS = 1800
 BUCKET, PLAIN = "outage", "plain-copy"
@@ -62,7 +62,8 @@ def measure(site, objects):
     source = _make_files(site.folder / "objects", objects)
     stores = {name: configuration.s3_store(server, profile="aws") for name, server in (("near", near), ("far", far))}
     buckets = [configuration.bucket("*", list(stores), write_mode="primary")]
-    config = configuration.write_toml(site.folder / "outage.toml", stores, buckets, **configuration.no_sidecars())
+    sections = configuration.no_sidecars() | {"settle": {"concurrency": COPIES}}
+    config = configuration.write_toml(site.folder / "outage.toml", stores, buckets, **sections)
     relais = Node(site.folder / "outage", config=config).start()
     try:
         client = boto3_client(relais.url, relais.access_key, relais.secret_key)

@@ -47,7 +47,7 @@ class Plan:
     only_kills: bool = False  # Whether crashes of relais are all that happens.
 
     @classmethod
-    def of(cls, seed, operations, run="", modes=("primary", "all", "quorum")):
+    def of(cls, seed, operations, modes=("primary", "all", "quorum")):
         draw = random.Random(f"{seed}/plan")
         instances = 2 if draw.random() < 0.35 else 1
         stores = draw.choice(ALONE if instances == 1 else TOGETHER)
@@ -57,7 +57,7 @@ class Plan:
             operations=operations,
             clients=draw.randint(3, 6),
             keys=tuple(draw.sample(KEYS, draw.randint(2, 5))),
-            bucket=f"seed-{seed}{run}".lower(),
+            bucket=f"seed-{seed}".lower(),
             stores=stores,
             write_mode=draw.choice(modes),
             database=POSTGRES if instances == 2 else draw.choice((SQLITE, POSTGRES)),

@@ -27,7 +27,8 @@ CHECKED = """## What is checked
 - Every acknowledged mutation has its event on every bus, with one id and in order for its key; what happened without an
   acknowledgement and is there at the end was announced, too.
 - No intent is open and nothing is unsettled 60 s after the last fault.
-- Every instance ends cleanly on SIGTERM.
+- Every instance answers every read once nothing is broken any more.
+- No instance panics, none is ended by a signal that no gremlin sent, and each ends cleanly on SIGTERM.
 
 `tests/faults/test_checks.py` shows for each check that it fails when it should.
 """
@@ -40,12 +41,14 @@ class Summary:
         self.runs, self.seconds, self.settled_longest, self.settled_sum = 0, 0.0, 0.0, 0.0
         self.faults, self.kinds, self.outcomes, self.plans = Counter(), Counter(), Counter(), Counter()
         self.findings, self.failed_seeds = Counter(), {}
+        self.gremlins_failed = 0
 
     def add(self, result):
         self.runs += 1
         self.settled_longest = max(self.settled_longest, result.settled_after)
         self.settled_sum += result.settled_after
         self.faults += result.faults
+        self.gremlins_failed += len(result.errors)
         for kind, outcomes in counted(result.history).items():
             self.kinds[kind] += sum(outcomes.values())
             self.outcomes.update(outcomes)
@@ -69,7 +72,8 @@ class Summary:
         return (
             f"## What was run\n\n{self.runs} seeds of {operations} operations in {self.seconds / 60:.0f} minutes on {os.cpu_count()} cores "
             f"({platform.system()}). Answers: {answers} (unknown: no answer, or 5xx). After the last fault the journal was empty "
-            f"within {self.settled_sum / max(self.runs, 1):.1f} s on average, {self.settled_longest:.1f} s at the longest.{small}\n"
+            f"within {self.settled_sum / max(self.runs, 1):.1f} s on average, {self.settled_longest:.1f} s at the longest. "
+            f"{self.gremlins_failed:,} gremlins failed at what they were to break.{small}\n"
         )
 
     def _found(self):

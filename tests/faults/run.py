@@ -1,5 +1,6 @@
 """One run: clients and gremlins together, then quiet, then the checks."""
 
+import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,13 +12,16 @@ from . import checks
 from .chaos import Chaos
 from .checks import Finding, Stored
 from .client import Client
-from .history import History
+from .history import UNKNOWN, History
 from .plan import EMBEDDED, REDIS
 from .stream import events_on_stream
 from .system import System
 
 SETTLED_SECONDS = 60  # From the end of the faults until nothing is left to do.
+ANSWERED_SECONDS = 10  # Until an instance answers every read: a breaker pauses for 3 s at most, and others may be trying just then.
+READ_SECONDS = 5  # How long one such read waits: an instance that hangs must not take the time of the whole run.
 CLIENTS_SECONDS = 300  # Longer than all operations of a client can take.
+PANIC = "panicked at"  # What Rust writes to standard error, be it caught or not.
 
 
 @dataclass
@@ -46,7 +50,8 @@ def run(site, plan, keep=None):
         except BaseException:
             _keep(folder, keep)
             raise
-    result.findings += _secrets(folder)
+    result.findings += _secrets(folder) + _panics(folder) + _ends(system)
+    result.faults.update(f"instance ended by itself with {code}" for one in system.instances for code in one.ended)
     if result.findings:
         _keep(folder, keep)
     system.forget()
@@ -74,9 +79,8 @@ def _run(system, result):
     system.recover()
     result.findings += _settle(system, history, quiet)
     result.settled_after = time.monotonic() - quiet
-    before = len(history.operations)
-    _read_everything(system, history)
-    result.findings += checks.statuses_at_the_end(history.operations[before:])
+    reads = _read_everything(system, history)
+    result.findings += checks.all_answered(reads) + checks.statuses_at_the_end(reads)
     buses = _buses(system)
     result.findings += _stop(system)
     stores = {name: _stored(system, number, kind) for number, (name, kind) in enumerate(zip(system.store_names(), plan.stores, strict=True))}
@@ -114,14 +118,26 @@ def _buses(system):
 
 
 def _read_everything(system, history):
-    """Every instance shows every key as one of the values that it can have."""
+    """Every instance shows every key as one of the values that it can have; gives what each read came to in the end."""
+    reads = []
     for number, one in enumerate(system.instances):
         if one.child is not None:
-            reader = Client(f"end{number}", [system.client(one)], system.plan, history)
+            reader = Client(f"end{number}", [system.client(one, read_timeout=READ_SECONDS)], system.plan, history)
             reader.s3 = reader.fronts[0]
-            for key in system.plan.keys:
-                reader._get(key), reader._head(key), reader._get_tags(key)
-            reader._list("")
+            calls = [(call, key) for key in system.plan.keys for call in (reader._get, reader._head, reader._get_tags)]
+            end = time.monotonic() + ANSWERED_SECONDS
+            reads += [_answered(history, call, key, end) for call, key in [*calls, (reader._list, "")]]
+    return reads
+
+
+def _answered(history, call, key, end):
+    """Reads until there is an answer, or the time is up; gives the last attempt."""
+    while True:
+        call(key)
+        read = history.operations[-1]  # Nobody else is there any more.
+        if read.outcome != UNKNOWN or time.monotonic() > end:
+            return read
+        time.sleep(0.5)
 
 
 def _stop(system):
@@ -155,6 +171,19 @@ def _secrets(folder):
     """What the logs of the run must not say."""
     logs = {log: canary.secrets_in(log.read_bytes()) for log in folder.rglob("relais.log")}
     return [Finding("secret in a log", "", f"{log}: {what}") for log, found in logs.items() for what in found]
+
+
+def _panics(folder):
+    """The first panic of each log."""
+    logs = {log: log.read_text(errors="replace").splitlines() for log in folder.rglob("relais.log")}
+    first = {log: next((line for line in lines if PANIC in line), None) for log, lines in logs.items()}
+    return [Finding("panic", "", f"{log}: {line}") for log, line in first.items() if line]
+
+
+def _ends(system):
+    """Instances that a signal ended which nobody here sent. An exit code is none: a start without a database ends with one."""
+    signals = [(one, -code) for one in system.instances for code in one.ended if code < 0]
+    return [Finding("ended by a signal", "", f"{one.output}: {signal.Signals(number).name}") for one, number in signals]
 
 
 def _keep(folder, keep):

@@ -28,10 +28,6 @@ class DurableRedis(Redis):
                 return False
             raise
 
-    def restart(self):
-        self.stop()
-        self.start()
-
 
 class RestartedPostgres(Postgres):
     """PostgreSQL that can be ended, also by a crash, and started on the data that it has."""
@@ -41,12 +37,8 @@ class RestartedPostgres(Postgres):
             self.crash()
         else:
             self.stop()
-        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "fsync": "off"}
-        settings["max_connections"] = 200
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
-        self.spawn([self.programs / "postgres", "-D", self.folder / "data", *options], plain_environment(), self.user)
-        self.wait_ready(self._answers)
+        self.start()
 
     def crash(self):
         """Ends it at once; the next start replays its log. SIGQUIT, since SIGKILL would leave its children behind."""
@@ -64,6 +56,10 @@ class Node(Relais):
 
     prefix = ()
 
+    def __init__(self, *arguments, **settings):
+        super().__init__(*arguments, **settings)
+        self.ended = []  # The exit codes with which it ended before anybody ended it.
+
     def spawn(self, command, environment=None, user=None):
         super().spawn([*self.prefix, *command], environment, user)
 
@@ -71,6 +67,11 @@ class Node(Relais):
         """Starts it without waiting until it is ready."""
         arguments = ["--config", self.config] if self.config else []
         self.spawn([BINARY, "serve", *arguments], plain_environment(**self.settings))
+
+    def kill(self):
+        if self.child is not None and self.child.poll() is not None:
+            self.ended.append(self.child.returncode)
+        super().kill()
 
 
 class Cloud(Node):
@@ -96,6 +97,3 @@ class Behind:
     def __init__(self, server, gate):
         self.region, self.access_key, self.secret_key = server.region, server.access_key, server.secret_key
         self.url = f"http://127.0.0.1:{gate.port}"
-
-
-__all__ = ["BINARY", "Behind", "Cloud", "DurableRedis", "Node", "RestartedPostgres"]

@@ -22,5 +22,6 @@ def _event(fields, record):
         key=fields["key"],
         sequencer=record["s3"]["object"]["sequencer"],
         request_id=record["responseElements"]["x-amz-request-id"],
+        principal=record["userIdentity"]["principalId"],
         etag=record["s3"]["object"].get("eTag"),
     )

@@ -104,7 +104,9 @@ class System:
     def forget(self):
         """Removes what the run has left on folders; the database goes with the block."""
         for number, kind in enumerate(self.plan.stores):
-            if kind != MOTO:
+            if kind == SMALL:
+                self.site.small_disk.remove(self.plan.bucket)
+            elif kind != MOTO:
                 root = self.site.folder_of(kind, number)
                 for path in (root / self.plan.bucket, root / ".relais" / self.plan.bucket):
                     shutil.rmtree(path, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from .checks import Event, Stored, answers_of, events_on, last_events_tell, statuses_at_the_end, stores_hold
+from .checks import RECOVERY, Event, Stored, all_answered, answers_of, events_on, last_events_tell, statuses_at_the_end, stores_hold
 from .client import content_type
 from .history import DONE, LATE_SECONDS, REFUSED, UNKNOWN, History, Operation, body_of
 
@@ -32,7 +32,12 @@ def read(begun, ended, writer=None, body=None, key="k", **more):
 
 
 def event(id, sequencer, name="ObjectCreated:Put", key="k", number=None):
-    return Event(number or f"event-{id}", name, key, f"{sequencer:016X}", f"request-{id}", f"etag-{id}")
+    return Event(number or f"event-{id}", name, key, f"{sequencer:016X}", f"request-{id}", f"etag-{id}", "root")
+
+
+def recovered(event, **more):
+    """The event as recovery makes it, which does not know who asked for what it has found."""
+    return dataclasses.replace(event, request_id="intent", principal=RECOVERY, **more)
 
 
 def stored(id, size=SIZE, tags=(), body=None):
@@ -168,11 +173,33 @@ def test_a_lost_event_is_found():
 
 def test_an_event_that_recovery_made_counts_for_one_mutation():
     again = write("4", 6, 7, kind="delete", etag=None)
-    removed = dataclasses.replace(event("3", 20, "ObjectRemoved:Delete"), request_id="recovery", etag=None)
+    removed = recovered(event("3", 20, "ObjectRemoved:Delete"), etag=None)
     assert events_on(history(FIRST, GONE), "bus", [event("1", 10), removed]) == []
     assert kinds(events_on(history(FIRST, GONE, again), "bus", [event("1", 10), removed])) == ["lost event"]
-    made = dataclasses.replace(event("2", 20), request_id="recovery")
+    made = recovered(event("2", 20))
     assert kinds(events_on(history(FIRST), "bus", [made])) == ["lost event"]
+
+
+def test_the_event_of_an_unacknowledged_deletion_counts_for_no_other():
+    unheard = write("4", 6, 7, kind="delete", etag=None, outcome=UNKNOWN, request_id=None)
+    removed = dataclasses.replace(event("4", 30, "ObjectRemoved:Delete"), etag=None)
+    assert kinds(events_on(history(FIRST, GONE, unheard), "bus", [event("1", 10), removed])) == ["lost event"]
+
+
+def test_the_event_of_unacknowledged_tags_counts_for_no_others():
+    tagged = write("4", 4, 5, kind="tag", etag=None)
+    unheard = write("5", 6, 7, kind="tag", etag=None, outcome=UNKNOWN, request_id=None)
+    events = [event("1", 10), event("5", 30, "ObjectTagging:Put")]
+    assert kinds(events_on(history(FIRST, tagged, unheard), "bus", events)) == ["lost event"]
+
+
+def test_the_event_of_an_earlier_attempt_counts_for_what_was_tried_again():
+    name = "ObjectCreated:CompleteMultipartUpload"
+    earlier = dataclasses.replace(event("1", 10, name), request_id="earlier")
+    once = write("1", 0, 1, kind="multipart")
+    again = dataclasses.replace(once, retried=True)
+    assert kinds(events_on(history(once), "bus", [earlier])) == ["lost event"]
+    assert events_on(history(again), "bus", [earlier]) == []
 
 
 def test_the_lost_event_of_a_deletion_is_found():
@@ -203,22 +230,21 @@ def test_one_id_of_two_events_is_found():
 
 def test_an_unacknowledged_write_that_is_there_is_announced():
     unknown = history(FIRST, write("2", 2, 3, outcome=UNKNOWN))
-    recovered = dataclasses.replace(event("2", 20), request_id="recovery")
-    assert last_events_tell(unknown, "bus", [event("1", 10), recovered], {"k": stored("2")}) == []
+    assert last_events_tell(unknown, "bus", [event("1", 10), recovered(event("2", 20))], {"k": stored("2")}) == []
     assert kinds(last_events_tell(unknown, "bus", [event("1", 10)], {"k": stored("2")})) == ["lost event"]
     assert last_events_tell(unknown, "bus", [event("1", 10)], {"k": stored("1")}) == []
 
 
 def test_unacknowledged_tags_that_are_there_are_announced():
     unknown, there = history(FIRST, write("2", 2, 3, kind="tag", outcome=UNKNOWN)), {"k": stored("1", tags=(("t", "2"),))}
-    recovered = dataclasses.replace(event("1", 20, "ObjectTagging:Put", number="more"), request_id="recovery")
+    more = recovered(event("1", 20, "ObjectTagging:Put", number="more"))
     assert kinds(last_events_tell(unknown, "bus", [event("1", 10)], there)) == ["lost event"]
-    assert last_events_tell(unknown, "bus", [event("1", 10), recovered], there) == []
+    assert last_events_tell(unknown, "bus", [event("1", 10), more], there) == []
 
 
 def test_an_unacknowledged_deletion_that_happened_is_announced():
     unknown = history(FIRST, write("3", 4, 5, kind="delete", outcome=UNKNOWN))
-    removed = dataclasses.replace(event("3", 20, "ObjectRemoved:Delete"), request_id="recovery", etag=None)
+    removed = recovered(event("3", 20, "ObjectRemoved:Delete"), etag=None)
     assert kinds(last_events_tell(unknown, "bus", [event("1", 10)], {})) == ["lost event"]
     assert last_events_tell(unknown, "bus", [event("1", 10), removed], {}) == []
 
@@ -269,3 +295,10 @@ def test_a_lost_object_is_found():
 def test_a_status_that_stays_pending_is_found():
     assert statuses_at_the_end([read(4, 5, "1", status="COMPLETED"), read(4, 5)]) == []
     assert kinds(statuses_at_the_end([read(4, 5, "1", status="PENDING")])) == ["replication status"]
+
+
+def test_a_read_without_an_answer_at_the_end_is_found():
+    silent = Operation("read", "head", "k", 6, 7, UNKNOWN, "503 ServiceUnavailable")
+    unlisted = Operation("read", "list", "", 6, 7, UNKNOWN, "ReadTimeoutError")
+    assert all_answered([read(4, 5, "1"), read(4, 5)]) == []
+    assert kinds(all_answered([read(4, 5, "1"), silent, unlisted])) == ["no answer", "no answer"]

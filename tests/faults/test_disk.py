@@ -21,5 +21,10 @@ def test_a_full_disk_refuses_writes_until_there_is_room(tmp_path):
         assert "No space left" in write("second").stderr
         small.free()
         assert write("third").returncode == 0
+        assert subprocess.run([*small.prefix, "mkdir", "-p", f"{small.folder}/a", f"{small.folder}/.relais/a"], check=False).returncode == 0
+        assert write("a/object").returncode == write(".relais/a/row").returncode == 0
+        small.remove("a")
+        assert write("a/object").returncode != 0 and write(".relais/a/row").returncode != 0
+        assert write("fourth").returncode == 0
     finally:
         small.close()
