@@ -4,6 +4,7 @@
 //! Each is a loop that is woken when there is something to do and looks by itself now and then, since another instance may
 //! have left the work, or a wake-up been lost with a crash. A failure is logged and met again at the next look.
 
+use std::panic;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -43,7 +44,14 @@ pub(crate) async fn run(gateway: Gateway, stop: CancellationToken) {
     });
     loops.spawn(breakers::run(gateway.clone(), stop.clone()));
     loops.spawn(upkeep::run(gateway, stop));
-    while loops.join_next().await.is_some() {}
+    while let Some(ended) = loops.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            // Without it writes would go on, and something that they count on would not.
+            panic::resume_unwind(error.into_panic());
+        }
+    }
 }
 
 /// Waits for a wake-up, the time to look, or the end; says whether to go on.

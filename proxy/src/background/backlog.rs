@@ -19,11 +19,12 @@ use crate::error::GatewayError;
 use crate::gateway::Gateway;
 use crate::metrics::{JOURNAL_BATCHES, JOURNAL_EVENTS, JOURNAL_OLDEST, JOURNAL_REQUESTS};
 
-/// How often it is looked. Each look asks an index for each bus, and counts the keys that are to be settled.
+/// How often it is looked. Each look asks an index for each bus; where writes may be refused, it counts the keys that are to be
+/// settled.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Below this share of the bound, in percent, writes are taken again: so that they do not stutter at the bound.
-const RESUME_PERCENT: u64 = 90;
+/// Writes are taken again when as much less waits as this part of the bound: so that they do not stutter at the bound.
+const RESUME_BELOW: u64 = 10;
 
 /// Whether writes are taken.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Backlog {
     fn note(&self, waiting: u64) {
         let JournalConfig { entries_max, when_full } = self.config;
         let was_full = self.full.load(Ordering::Relaxed);
-        let bound = if was_full { entries_max / 100 * RESUME_PERCENT } else { entries_max };
+        let bound = if was_full { entries_max - entries_max / RESUME_BELOW } else { entries_max };
         let is_full = when_full == WhenFull::Shed && waiting > bound;
         self.full.store(is_full, Ordering::Relaxed);
         match (was_full, is_full) {
@@ -80,7 +81,10 @@ async fn look(gateway: &Gateway, buses: &[Arc<dyn Publisher>]) -> Result<u64, Ca
     let (requests, batches) = gateway.journal.batches();
     metrics::counter!(JOURNAL_REQUESTS).absolute(requests);
     metrics::counter!(JOURNAL_BATCHES).absolute(batches);
-    let mut waiting = gateway.objects.unsettled_count().await?;
+    let mut waiting = 0;
+    if gateway.backlog.config.when_full == WhenFull::Shed {
+        waiting = gateway.objects.unsettled_count().await?; // It costs the more the more is behind.
+    }
     for bus in buses {
         let owed = gateway.log.owed(&relay::reader(bus.name())).await?;
         let age = owed.since.map_or(0, |since| (Utc::now() - since).num_milliseconds().max(0));
@@ -101,22 +105,27 @@ async fn look(gateway: &Gateway, buses: &[Arc<dyn Publisher>]) -> Result<u64, Ca
 mod tests {
     use super::*;
 
-    fn backlog(when_full: WhenFull) -> Backlog {
-        Backlog::new(JournalConfig { entries_max: 1000, when_full })
+    fn backlog(entries_max: u64, when_full: WhenFull) -> Backlog {
+        Backlog::new(JournalConfig { entries_max, when_full })
     }
 
     #[test]
     fn writes_are_refused_above_the_bound_until_it_is_well_below() {
-        let backlog = backlog(WhenFull::Shed);
+        let large = backlog(1000, WhenFull::Shed);
         for (waiting, is_taken) in [(1000, true), (1001, false), (950, false), (900, true), (1000, true)] {
-            backlog.note(waiting);
-            assert_eq!(backlog.admit().is_ok(), is_taken, "{waiting}");
+            large.note(waiting);
+            assert_eq!(large.admit().is_ok(), is_taken, "{waiting}");
+        }
+        let small = backlog(5, WhenFull::Shed);
+        for (waiting, is_taken) in [(5, true), (6, false), (5, true)] {
+            small.note(waiting);
+            assert_eq!(small.admit().is_ok(), is_taken, "{waiting} of 5");
         }
     }
 
     #[test]
     fn a_journal_that_keeps_takes_everything() {
-        let backlog = backlog(WhenFull::Keep);
+        let backlog = backlog(1000, WhenFull::Keep);
         backlog.note(u64::MAX);
         assert!(backlog.admit().is_ok());
     }

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::settle::head;
 use super::{LOOK_AGAIN, PAUSE_AFTER_FAILURE, wait};
 use crate::gateway::Gateway;
-use crate::s3::derived_from;
 use crate::s3::mutation::facts;
+use crate::s3::{derived_from, head_bucket};
 
 /// Intents looked at in one go.
 const BATCH: u64 = 100;
@@ -57,6 +57,9 @@ async fn recover(gateway: &Gateway, id: IntentId, intent: &Intent) -> Result<(),
     };
     let found = head(bucket.primary(), &intent.key).await?;
     let row = gateway.objects.find(&intent.bucket, &intent.key).await?;
+    if found.is_none() && row.as_ref().is_some_and(|row| row.object.is_some()) {
+        head_bucket(bucket.primary()).await?; // A bucket that somebody lost is no reason to delete anything.
+    }
     let (known, kept_acl) = row.map(|row| (row.object, row.acl)).unwrap_or_default();
     let is_same = is_same(found.as_ref(), known.as_ref());
     // Who wrote what is new, and under which ACL, is not known here: it is nobody's but the bucket's owner's until somebody

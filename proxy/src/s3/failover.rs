@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use relais_model::{BucketName, ObjectKey, ReplicaState};
 use relais_stores::is_outage;
 use s3s::{S3Error, S3Response, S3Result, s3_error};
@@ -66,6 +66,8 @@ pub(crate) struct StandIn {
     /// The id there of the version that was asked for.
     pub(crate) version: Option<String>,
     pub(crate) is_stale: bool,
+    /// Whether it must have what is asked for: that it has not, or that it lets nobody in, is its own trouble then.
+    pub(crate) must_have: bool,
 }
 
 /// Replicas that lack no key of their bucket because they joined it later. That takes a look at every row of the bucket and
@@ -169,7 +171,7 @@ impl Gateway {
     ) -> Result<Vec<StandIn>, GatewayError> {
         let ids = self.version_ids(bucket, key, Some(version)).await?;
         let id = |place| ids.at(bucket, &bucket.places[place]);
-        let stand_in = |place| Some(StandIn { place, version: id(place)?, is_stale: false });
+        let stand_in = |place| Some(StandIn { place, version: id(place)?, is_stale: false, must_have: true });
         Ok((1..bucket.places.len()).filter_map(stand_in).collect())
     }
 
@@ -179,14 +181,16 @@ impl Gateway {
         key: &ObjectKey,
         version: &Option<String>,
     ) -> Result<Vec<StandIn>, GatewayError> {
-        let Some(row) = self.objects.find(&bucket.name, key).await? else { return Ok(Vec::new()) };
+        // In this order: what ends in between is in the row.
         let in_flight = self.objects.is_in_flight(&bucket.name, Some(key)).await?;
+        let Some(row) = self.objects.find(&bucket.name, key).await? else { return Ok(Vec::new()) };
         let is_current = |place: &Place| {
             !in_flight && row.replicas.get(&place.replica.to_string()) == Some(&ReplicaState::Current)
         };
         let stand_in = |place: usize| {
             let is_stale = !is_current(&bucket.places[place]);
-            StandIn { place, version: version.clone(), is_stale }
+            let must_have = !is_stale && row.object.is_some();
+            StandIn { place, version: version.clone(), is_stale, must_have }
         };
         Ok((1..bucket.places.len()).map(stand_in).collect())
     }
@@ -196,7 +200,7 @@ impl Gateway {
         let mut stand_ins = Vec::new();
         for (place, found) in bucket.places.iter().enumerate().skip(1) {
             let is_whole = !in_flight && self.is_whole(bucket, &found.replica.to_string()).await?;
-            stand_ins.push(StandIn { place, version: None, is_stale: !is_whole });
+            stand_ins.push(StandIn { place, version: None, is_stale: !is_whole, must_have: true });
         }
         Ok(stand_ins)
     }
@@ -238,7 +242,11 @@ impl Gateway {
             let hedge = async {
                 let stand_ins = self.stand_ins(read).await.ok()?;
                 let current = stand_ins.into_iter().find(|stand_in| !stand_in.is_stale)?;
-                if self.hedges.spend(store) { first(read, [current], ask).await } else { None }
+                if self.hedges.spend(store) {
+                    first(read, [current], ask).await.filter(Result::is_ok)
+                } else {
+                    None
+                }
             };
             tokio::select! {
                 answer = &mut asked => {
@@ -262,7 +270,7 @@ fn of_primary<T>(answer: S3Result<S3Response<T>>) -> S3Result<Answer<T>> {
     answer.map(|answer| Answer { output: answer.output, place: 0, is_stale: false })
 }
 
-/// The first of them that is not out of order.
+/// The first of them that is not out of order, for all or for us.
 async fn first<T, F>(
     read: &Read,
     stand_ins: impl IntoIterator<Item = StandIn>,
@@ -271,16 +279,22 @@ async fn first<T, F>(
 where
     F: for<'a> Fn(&'a Place, Option<String>) -> BoxFuture<'a, S3Result<S3Response<T>>>,
 {
-    for StandIn { place: index, version, is_stale } in stand_ins {
+    for StandIn { place: index, version, is_stale, must_have } in stand_ins {
         let place = &read.bucket.places[index];
         match ask(place, version).await {
-            Err(error) if is_outage(&error) => log_outage(place, &error),
+            Err(error) if is_outage(&error) || must_have && lacks(&error) => log_outage(place, &error),
             Ok(answer) => return Some(Ok(Answer { output: answer.output, place: index, is_stale })),
             Err(error) if is_stale => return Some(Err(marked_stale(error))),
             Err(error) => return Some(Err(error)),
         }
     }
     None
+}
+
+/// Whether a place says that it has nothing, or lets us not see it.
+fn lacks(error: &S3Error) -> bool {
+    let status = error.status_code().or_else(|| error.code().status_code());
+    matches!(status, Some(StatusCode::NOT_FOUND | StatusCode::FORBIDDEN))
 }
 
 fn mark_stale(headers: &mut HeaderMap) {

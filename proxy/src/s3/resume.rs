@@ -109,7 +109,7 @@ impl Rest {
         read.may_be_stale = false;
         let mut candidates = self.gateway.stand_ins(&read).await.unwrap_or_default();
         let version = self.asked.version_id.clone();
-        candidates.push(StandIn { place: 0, version, is_stale: false });
+        candidates.push(StandIn { place: 0, version, is_stale: false, must_have: true });
         // Whose body just broke off comes last: it may only have lost a connection.
         candidates.sort_by_key(|candidate| candidate.place == broken);
         for StandIn { place: index, version, .. } in candidates {

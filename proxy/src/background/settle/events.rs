@@ -3,6 +3,7 @@
 //! A key is announced before that is written down: again after a crash in between, under the same id, and the log has it once.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use futures::future::try_join_all;
 use relais_catalog::{Announcement, Attempt, ObjectRow, Outcome};
 use relais_model::{EventKind, ReplicaState, Requester};
 use uuid::{Builder, Uuid};
@@ -13,11 +14,12 @@ use crate::gateway::Gateway;
 /// The principal of what nobody asked for by name.
 const PRINCIPAL: &str = "relais";
 
-/// Announces what attempts mean, before they are written down.
+/// Announces what attempts mean, before they are written down: together, so that they share a commit.
 pub(super) async fn announce(
     gateway: &Gateway,
     finished: &[(ObjectRow, Outcome)],
 ) -> Result<(), GatewayError> {
+    let mut news = Vec::new();
     for (row, outcome) in finished {
         for (replica, attempt) in &outcome.replicas {
             let is_new = row.replicas.get(replica) != Some(&ReplicaState::Failed);
@@ -25,20 +27,21 @@ pub(super) async fn announce(
                 && is_new
             {
                 tracing::error!(bucket = %row.bucket, key = %row.key, replica, reason, "a replica has failed for long; it is tried again now and then");
-                tell(gateway, row, EventKind::ReplicationFailed, replica).await?;
+                news.push(tell(gateway, row, EventKind::ReplicationFailed, replica));
             }
         }
         let is_current = |attempt: &Attempt| matches!(attempt, Attempt::Current { .. });
         if row.is_missed && outcome.replicas.values().all(is_current) {
-            tell(gateway, row, EventKind::ReplicationAfterThreshold, "").await?;
+            news.push(tell(gateway, row, EventKind::ReplicationAfterThreshold, ""));
         }
     }
-    Ok(())
+    try_join_all(news).await.map(drop)
 }
 
-/// Announces a key that is behind for too long.
-pub(super) async fn missed(gateway: &Gateway, row: &ObjectRow) -> Result<(), GatewayError> {
-    tell(gateway, row, EventKind::ReplicationMissedThreshold, "").await
+/// Announces keys that are behind for too long.
+pub(super) async fn missed(gateway: &Gateway, rows: &[ObjectRow]) -> Result<(), GatewayError> {
+    let news = rows.iter().map(|row| tell(gateway, row, EventKind::ReplicationMissedThreshold, ""));
+    try_join_all(news).await.map(drop)
 }
 
 async fn tell(

@@ -167,6 +167,7 @@ impl Queue {
             tracing::warn!("claims were not renewed in time: what is being settled is given up");
             self.waiting.clear();
             self.claims.clear();
+            self.renewed.send_replace(begun); // Of what is claimed from now on.
             return Ok(());
         }
         let claims: Vec<_> = self.claims.keys().copied().collect();

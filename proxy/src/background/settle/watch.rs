@@ -18,8 +18,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often what is behind is counted, which costs the more the more is behind.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 
-/// Keys that are told of at a time.
-const OVERDUE_MAX: u64 = 100;
+/// Keys that are told of at each look.
+const OVERDUE_MAX: u64 = 1000;
 
 pub(super) async fn run(gateway: Gateway, stop: CancellationToken) {
     let mut ticks = interval(LOOK_EVERY);
@@ -56,18 +56,11 @@ async fn look(gateway: &Gateway, count: bool) -> Result<(), GatewayError> {
     tell_of_overdue(gateway).await
 }
 
-/// Every instance looks; what two of them announce is one event.
+/// Every instance looks; what two of them announce is one event. What is left is told of at the next look.
 async fn tell_of_overdue(gateway: &Gateway) -> Result<(), GatewayError> {
-    loop {
-        let overdue = gateway.objects.overdue(gateway.desk.config.threshold(), OVERDUE_MAX).await?;
-        for row in &overdue {
-            events::missed(gateway, row).await?;
-        }
-        gateway.objects.missed(&overdue).await?;
-        if (overdue.len() as u64) < OVERDUE_MAX {
-            return Ok(());
-        }
-    }
+    let overdue = gateway.objects.overdue(gateway.desk.config.threshold(), OVERDUE_MAX).await?;
+    events::missed(gateway, &overdue).await?;
+    Ok(gateway.objects.missed(&overdue).await?)
 }
 
 async fn show(gateway: &Gateway) -> Result<(), GatewayError> {
