@@ -2,8 +2,8 @@
 //!
 //! `s3s_aws::Proxy` turns each request into a call of the AWS SDK. The SDK is told to send what every S3 service understands:
 //! bodies of known length, unsigned payload, no checksum unless the request carries one. It sends a request again, later each
-//! time and with jitter, only where the body can be sent again, which is never the case for the body of a client.
-//! Below the SDK a [`connector`] keeps the store's budget and its timeouts, and names answers that come without a name.
+//! time and with jitter, only where the body can be sent again, which is never the case for the body of a client, and where the
+//! answer is the same then ([`once`]). Below the SDK a [`connector`] keeps the store's budget and its timeouts, and names answers that come without a name.
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,6 +27,7 @@ mod budget;
 mod checksum;
 mod connector;
 mod credentials;
+mod once;
 mod root;
 mod turn;
 
@@ -71,6 +72,7 @@ pub(crate) async fn open(store: &StoreName, config: &RemoteConfig) -> Result<s3s
         // Stores in one region would share what the SDK allows in retries, and one that is down would use it up for all.
         .retry_partition(RetryPartition::new(store.to_string()))
         .retry_classifier(answer::FullQueueIsFinal)
+        .interceptor(once::Once)
         .interceptor(checksum::Checksums(config.effective_features()))
         .build();
     Ok(s3s_aws::Proxy::builder(aws_sdk_s3::Client::from_conf(client)).build())

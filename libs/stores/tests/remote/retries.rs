@@ -1,8 +1,12 @@
 //! What is sent again, and what never is.
 
 use futures::StreamExt;
-use s3s::S3ErrorCode;
-use s3s::dto::{PutObjectTaggingInput, StreamingBlob, Tag, Tagging};
+use relais_stores::{is_outage, request};
+use s3s::dto::{
+    CompleteMultipartUploadInput, CopyObjectInput, CopySource, DeleteObjectInput, ETagCondition,
+    GetObjectInput, PutObjectTaggingInput, StreamingBlob, Tag, Tagging,
+};
+use s3s::{S3, S3Error, S3ErrorCode};
 
 use crate::server::{Server, answer, read};
 use crate::{get, put, store, stream};
@@ -21,7 +25,7 @@ async fn attempts_have_a_limit() {
     for attempts in [1, 2] {
         let s3 = store(&server, |config| config.attempts_max = attempts.try_into().unwrap()).await;
         let before = server.log.requests();
-        assert!(relais_stores::is_outage(&get(s3.as_ref()).await.unwrap_err()));
+        assert!(is_outage(&get(s3.as_ref()).await.unwrap_err()));
         assert_eq!(server.log.requests() - before, attempts as usize);
     }
 }
@@ -50,7 +54,7 @@ async fn body_that_is_held_in_memory_is_sent_again() {
         .tagging(Tagging { tag_set: vec![tag] })
         .build()
         .unwrap();
-    s3.put_object_tagging(relais_stores::request(input)).await.unwrap();
+    s3.put_object_tagging(request(input)).await.unwrap();
     assert_eq!(server.log.requests(), 2);
 }
 
@@ -79,4 +83,63 @@ async fn upload_that_its_client_breaks_off_is_not_sent_again() {
     let body = StreamingBlob::wrap(broken.chain(futures::stream::empty()));
     assert!(put(s3.as_ref(), 6, body).await.is_err());
     assert!(server.log.requests() <= 1);
+}
+
+/// Answers a request the first time with 500, as if the answer had got lost, and then as one that was done before.
+async fn forgetful() -> Server {
+    Server::start(async |number, _| match number {
+        0 => answer(500, ""),
+        _ => answer(412, "<Error><Code>PreconditionFailed</Code></Error>"),
+    })
+    .await
+}
+
+async fn is_sent_once(ask: impl AsyncFn(&dyn S3) -> Result<(), S3Error>) {
+    let server = forgetful().await;
+    let error = ask(store(&server, |_| ()).await.as_ref()).await.unwrap_err();
+    assert!(is_outage(&error), "nobody knows whether it was done: {error:?}");
+    assert_eq!(server.log.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_change_under_a_condition_and_the_end_of_an_upload_are_never_sent_again() {
+    is_sent_once(async |s3| {
+        let source = CopySource::Bucket { bucket: "media".into(), key: "s".into(), version_id: None };
+        let copy = CopyObjectInput::builder().bucket("media".into()).key("k".into()).copy_source(source);
+        let copy = copy.if_none_match(Some(ETagCondition::Any)).build().unwrap();
+        s3.copy_object(request(copy)).await.map(drop)
+    })
+    .await;
+    is_sent_once(async |s3| {
+        let if_match = Some(ETagCondition::Any);
+        let delete =
+            DeleteObjectInput { bucket: "media".into(), key: "k".into(), if_match, ..Default::default() };
+        s3.delete_object(request(delete)).await.map(drop)
+    })
+    .await;
+    is_sent_once(async |s3| {
+        let end = CompleteMultipartUploadInput {
+            bucket: "media".into(),
+            key: "k".into(),
+            upload_id: "1".into(),
+            ..Default::default()
+        };
+        let answer = s3.complete_multipart_upload(request(end)).await?.output;
+        match answer.future {
+            Some(later) => later.await.map(drop),
+            None => Ok(()),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_read_under_a_condition_is_sent_again() {
+    let server = Server::start(async |number, _| answer(if number == 0 { 500 } else { 304 }, "")).await;
+    let s3 = store(&server, |_| ()).await;
+    let if_none_match = Some(ETagCondition::Any);
+    let read =
+        GetObjectInput { bucket: "media".into(), key: "k".into(), if_none_match, ..Default::default() };
+    assert_eq!(*s3.get_object(request(read)).await.unwrap_err().code(), S3ErrorCode::NotModified);
+    assert_eq!(server.log.requests(), 2);
 }
