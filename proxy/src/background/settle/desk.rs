@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use relais_model::StoreName;
 use relais_stores::{Store, Stores};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use super::SettleConfig;
+
+/// Writes that see to their own replicas at once; what more there are is left to the queue, which does many in one go.
+const FOLLOW_UPS_MAX: usize = 64;
 
 /// The desk at which keys are settled.
 #[derive(Debug)]
@@ -21,6 +24,7 @@ pub(crate) struct Desk {
     pub(super) config: SettleConfig,
     bounds: BTreeMap<StoreName, Bound>,
     paused: RwLock<BTreeSet<StoreName>>,
+    follow_ups: Semaphore,
 }
 
 #[derive(Debug)]
@@ -45,7 +49,13 @@ impl Desk {
             pace: config.requests_per_second_max.map(Pace::new),
         };
         let bounds = stores.iter().map(|store| (store.name.clone(), bound(store))).collect();
-        Self { config: config.clone(), bounds, paused: RwLock::default() }
+        let follow_ups = Semaphore::new(FOLLOW_UPS_MAX);
+        Self { config: config.clone(), bounds, paused: RwLock::default(), follow_ups }
+    }
+
+    /// Leave for a write to see to its replicas by itself; nothing while enough of them do.
+    pub(crate) fn follow_up(&self) -> Option<SemaphorePermit<'_>> {
+        self.follow_ups.try_acquire().ok()
     }
 
     /// How many keys are worth being at work on at once.

@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use relais_catalog::{ObjectRow, Twin};
 use relais_model::Replica;
+use s3s::S3Result;
 use s3s::dto::{ObjectCannedACL, Tag};
-use s3s::{S3ErrorCode, S3Result};
 
 use super::shown::Shown;
 use super::side::{Found, Side};
@@ -87,13 +87,7 @@ impl Subject<'_> {
         {
             ranges::clean(replica, left).await?;
         }
-        let there = match replica.look().await {
-            // Where the bucket is gone too, nothing is left to delete.
-            Err(error) if self.truth.is_err() && *error.code() == S3ErrorCode::NoSuchBucket => {
-                return Ok(Equal::default());
-            }
-            there => there?,
-        };
+        let there = replica.look_for_copy().await?;
         let twin = progress.and_then(|progress| progress.twin.as_ref());
         match (&self.truth, there) {
             (Err(marker), Found::Nothing { marker: own }) => {

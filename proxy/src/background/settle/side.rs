@@ -46,12 +46,26 @@ impl Side<'_> {
     }
 
     pub(super) async fn look(&self) -> S3Result<Found> {
+        match self.head().await {
+            Err(error) => self.missing(error).await,
+            found => found,
+        }
+    }
+
+    /// What is there of a copy. Where the bucket is gone too there is none either: nothing is left to delete, and what is to be
+    /// written will be refused. So that is not asked.
+    pub(super) async fn look_for_copy(&self) -> S3Result<Found> {
+        match self.head().await {
+            Err(error) if is_missing(&error) => Ok(Found::Nothing { marker: marker_id(&error) }),
+            found => found,
+        }
+    }
+
+    async fn head(&self) -> S3Result<Found> {
         let input =
             HeadObjectInput { bucket: self.bucket(), key: self.key.to_string(), ..Default::default() };
-        match self.ask(self.place.store.s3.head_object(request(input))).await {
-            Ok(head) => Ok(Found::Object(Box::new(Shown::of_head(head, &self.place.store.features)))),
-            Err(error) => self.missing(error).await,
-        }
+        let head = self.ask(self.place.store.s3.head_object(request(input))).await?;
+        Ok(Found::Object(Box::new(Shown::of_head(head, &self.place.store.features))))
     }
 
     /// The same with the bytes, which are read only if somebody takes them.
