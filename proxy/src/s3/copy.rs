@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
-use relais_model::{EventKind, ReplicaState};
+use futures::FutureExt;
+use relais_catalog::IntentId;
+use relais_model::{EventKind, ReplicaState, Sequencer};
 use relais_stores::request;
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, GetObjectInput, GetObjectOutput,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, ETag, GetObjectInput, GetObjectOutput,
     GetObjectTaggingInput, MetadataDirective, ObjectCannedACL, PutObjectInput, TaggingDirective, Timestamp,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
@@ -19,10 +21,10 @@ use super::customer_key::check_customer_key;
 use super::failover::Read;
 use super::fan_out::{FanOut, PRIMARY};
 use super::limits::{self, Wanted};
-use super::mutation::{Change, Mutation, named_version};
+use super::mutation::{Change, Current, Mutation, Recorded, named_version};
 use super::put::{canned, default_encryption};
 use super::replication_status::{self, Seer};
-use super::versions::{MadeVersion, VersionIds};
+use super::versions::{MadeVersion, NULL, VersionIds};
 use crate::access::acl::Acl;
 use crate::access::write_mode;
 use crate::error::GatewayError;
@@ -41,6 +43,14 @@ struct Source {
 
 /// A place to copy from, and one in the same store to copy to.
 type Pair = (Place, Place);
+
+/// How the stores of a bucket copy among themselves.
+struct InStores {
+    /// In the order of the bucket's places.
+    pairs: Vec<Pair>,
+    /// The last change of the source when they were chosen.
+    seen: Option<Sequencer>,
+}
 
 /// The conditions that a copy puts on its source, and the key that opens it, as those of a read.
 macro_rules! source_conditions {
@@ -77,7 +87,7 @@ impl Gateway {
         let gateway = self.clone();
         let copied = self.to_its_end(async move {
             match gateway.copy_pairs(&source, &bucket).await?.filter(|_| !measured) {
-                Some(pairs) => gateway.copy_in_stores(asked, source, bucket, pairs).await,
+                Some(how) => gateway.copy_in_stores(asked, source, bucket, how).await,
                 None => gateway.copy_through(asked, &source).await,
             }
         });
@@ -97,7 +107,7 @@ impl Gateway {
     /// For each place of the target, the place of the source in the same store; nothing if one has none, or one that is
     /// not known to be current. Nothing, too, where the target takes less than the source's bucket may: what is written
     /// through relais is measured like any other body.
-    async fn copy_pairs(&self, source: &Source, target: &Bucket) -> S3Result<Option<Vec<Pair>>> {
+    async fn copy_pairs(&self, source: &Source, target: &Bucket) -> S3Result<Option<InStores>> {
         let measured = target.config.object_bytes_max.is_some() || !target.config.content_types.is_empty();
         if measured && source.bucket.name != target.name {
             return Ok(None);
@@ -115,7 +125,20 @@ impl Gateway {
             let from = candidates.find(|place| place.store.name == target.store.name)?;
             Some((from.clone(), target.clone()))
         };
-        Ok(target.places.iter().map(pair).collect())
+        let pairs: Option<Vec<_>> = target.places.iter().map(pair).collect();
+        let seen = row.as_ref().map(|row| row.sequencer);
+        Ok(pairs.map(|pairs| InStores { pairs, seen }))
+    }
+
+    /// Whether nothing has changed the source since its pairs were chosen, as far as the catalog knows.
+    async fn is_as_seen(&self, source: &Source, seen: Option<Sequencer>) -> S3Result<bool> {
+        let (bucket, key) = (&source.bucket.name, key(&source.key)?);
+        // First what is under way: whatever ends after that moves the sequencer.
+        if self.objects.is_in_flight(bucket, Some(&key)).await.map_err(GatewayError::from)? {
+            return Ok(false);
+        }
+        let row = self.objects.find(bucket, &key).await.map_err(GatewayError::from)?;
+        Ok(row.map(|row| row.sequencer) == seen)
     }
 
     /// Every store copies for itself: the primary first, since the conditions of the copy are asked there.
@@ -124,7 +147,7 @@ impl Gateway {
         mut asked: S3Request<CopyObjectInput>,
         source: Source,
         bucket: Arc<Bucket>,
-        pairs: Vec<Pair>,
+        InStores { pairs, seen }: InStores,
     ) -> S3Result<S3Response<CopyObjectOutput>> {
         let (key, requester) = (key(&asked.input.key)?, requester(&asked));
         let (required, seer) =
@@ -172,16 +195,11 @@ impl Gateway {
             return Err(mutation.refused(id, fan.refused(error)).await);
         }
         fan.look();
-        let text = acl.as_ref().map(serde_json::to_string).transpose().map_err(GatewayError::Kept)?;
-        let acl = acl.unwrap_or_else(|| Acl::private(&owner));
-        let owner = acl.owner.clone();
-        let made = MadeVersion::of(fan.done(), |copied| copied.version_id.as_ref(), acl);
-        let current = fan.done().keys().copied().collect();
-        let copied = fan.answer()?;
-        self.remember_version(&mutation.bucket, &mutation.key, &made).await?;
-        let version_id = named_version(copied.version_id.as_ref());
-        let change = Change { acl: text, version_id, current, ..Default::default() };
-        let recorded = mutation.apply_as_found(id, None, &owner, change).await?;
+        let (recorded, made, copied) =
+            match mutation.record_copy(id, &mut fan, (&source, seen), (acl, &owner)).await {
+                Ok(recorded) => recorded,
+                Err(error) => return Err(mutation.unrecorded(id, fan.rest().map(drop), error)),
+            };
         let mut response = S3Response::new(copied);
         replication_status::tell(&mut response.headers, &mutation.bucket, &recorded, seer);
         mutation.follow(recorded, fan, made, |copied| copied.version_id.as_ref());
@@ -254,7 +272,55 @@ impl Gateway {
     }
 }
 
+impl Mutation {
+    async fn record_copy(
+        &self,
+        id: IntentId,
+        fan: &mut FanOut<CopyObjectOutput>,
+        source: (&Source, Option<Sequencer>),
+        (acl, owner): (Option<Acl>, &str),
+    ) -> S3Result<(Recorded, MadeVersion, CopyObjectOutput)> {
+        let text = acl.as_ref().map(serde_json::to_string).transpose().map_err(GatewayError::Kept)?;
+        let acl = acl.unwrap_or_else(|| Acl::private(owner));
+        let owner = acl.owner.clone();
+        let made = MadeVersion::of(fan.done(), |copied| copied.version_id.as_ref(), acl);
+        let current = self.copied_alike(fan, source).await?;
+        let copied = fan.answer()?;
+        self.gateway.remember_version(&self.bucket, &self.key, &made).await?;
+        let version_id = named_version(copied.version_id.as_ref());
+        let change = Change { acl: text, version_id, current, ..Default::default() };
+        Ok((self.apply_as_found(id, None, &owner, change).await?, made, copied))
+    }
+
+    /// The places that are known to have made what the primary made. Each has copied at its own time, and the source may have
+    /// changed in between; then they are settled.
+    async fn copied_alike(
+        &self,
+        fan: &mut FanOut<CopyObjectOutput>,
+        (source, seen): (&Source, Option<Sequencer>),
+    ) -> S3Result<Current> {
+        let all: Current = fan.done().keys().copied().collect();
+        if all.len() == 1 || source.cannot_change() {
+            return Ok(all);
+        }
+        let of_primary = fan.done().get(&PRIMARY).and_then(etag_of);
+        let alike = |(index, copied): (&usize, _)| (etag_of(copied) == of_primary).then_some(*index);
+        let alike: Current = fan.done().iter().filter_map(alike).collect();
+        // Of a copy to itself the journal knows what overlapped; the intent that is open is its own.
+        let is_itself = source.bucket.name == self.bucket.name && source.key == self.key.as_str();
+        if alike.len() == 1 || is_itself || self.gateway.is_as_seen(source, seen).await? {
+            return Ok(alike);
+        }
+        Ok(Current::from([PRIMARY]))
+    }
+}
+
 impl Source {
+    /// A version stays as it is, but for the one without an id.
+    fn cannot_change(&self) -> bool {
+        self.version_id.as_ref().is_some_and(|version| version != NULL)
+    }
+
     /// The source as a store knows it.
     fn at(&self, place: &Place) -> Option<CopySource> {
         let version_id = self.ids.at(&self.bucket, place)?;
@@ -264,6 +330,10 @@ impl Source {
             version_id: version_id.as_deref().map(Into::into),
         })
     }
+}
+
+fn etag_of(copied: &CopyObjectOutput) -> Option<&ETag> {
+    copied.copy_object_result.as_ref()?.e_tag.as_ref()
 }
 
 async fn copy_at(

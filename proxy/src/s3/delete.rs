@@ -173,28 +173,40 @@ impl Mutation {
             input = unconditional(input);
         }
         let may_refuse = !conditions.is_empty() || version.is_some();
-        let (mut answer, fan) = match self.delete_on_replicas(input, &ids, may_refuse).await {
+        let (mut answer, mut fan) = match self.delete_on_replicas(input, &ids, may_refuse).await {
             Ok(deleted) => deleted,
             Err(refused) => return Err(self.refused(id, refused).await),
         };
         if version.is_none() && answer.version_id.is_some() {
             answer.delete_marker = Some(true); // It has made a version: a marker. Not every store says so.
         }
-        let done = fan.done().iter().filter(|(_, answer)| answer.is_some());
-        let change = Change { current: done.map(|(index, _)| *index).collect(), ..Default::default() };
-        if version.is_none() && answer.delete_marker == Some(true) {
-            let owner = self.gateway.new_owner(&self.bucket, &self.requester, None).await?;
-            let marker = MadeVersion::of(fan.done(), id_of, Acl::private(&owner));
-            self.gateway.remember_version(&self.bucket, &self.key, &marker).await?;
-            let version_id = named_version(answer.version_id.as_ref());
-            let change = Change { kind: Some(EventKind::DeleteMarker), version_id, ..change };
-            let recorded = self.apply(id, change).await?;
-            self.follow(recorded, fan, marker, id_of);
-        } else {
-            let recorded = self.record_deletion(id, version.as_ref(), change).await?;
-            self.settle_after(recorded, fan.rest().map(drop));
+        match self.record_done(id, version.as_ref(), &answer, &mut fan).await {
+            Ok((recorded, Some(marker))) => self.follow(recorded, fan, marker, id_of),
+            Ok((recorded, None)) => self.settle_after(recorded, fan.rest().map(drop)),
+            Err(error) => return Err(self.unrecorded(id, fan.rest().map(drop), error)),
         }
         Ok(answer)
+    }
+
+    /// Records what the deletion did, and says which marker it made, if it made one.
+    async fn record_done(
+        &self,
+        id: IntentId,
+        version: Option<&String>,
+        answer: &DeleteObjectOutput,
+        fan: &mut Deletions,
+    ) -> S3Result<(Recorded, Option<MadeVersion>)> {
+        let done = fan.done().iter().filter(|(_, answer)| answer.is_some());
+        let change = Change { current: done.map(|(index, _)| *index).collect(), ..Default::default() };
+        if version.is_some() || answer.delete_marker != Some(true) {
+            return Ok((self.record_deletion(id, version, change).await?, None));
+        }
+        let owner = self.gateway.new_owner(&self.bucket, &self.requester, None).await?;
+        let marker = MadeVersion::of(fan.done(), id_of, Acl::private(&owner));
+        self.gateway.remember_version(&self.bucket, &self.key, &marker).await?;
+        let version_id = named_version(answer.version_id.as_ref());
+        let change = Change { kind: Some(EventKind::DeleteMarker), version_id, ..change };
+        Ok((self.apply(id, change).await?, Some(marker)))
     }
 
     /// The primary goes first where it may refuse: under a condition, or a version, which may be locked. Else all at once.

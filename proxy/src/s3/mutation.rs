@@ -8,6 +8,7 @@ mod opened;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use relais_catalog::{Applied, Intent, IntentId};
@@ -26,6 +27,9 @@ use crate::error::{GatewayError, cause};
 use crate::gateway::Gateway;
 use crate::metrics::BYTES_STORED;
 use crate::placement::Bucket;
+
+/// How long it is waited before the catalog is told again of a late write.
+const UNSETTLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// One key of a bucket, about to change.
 #[derive(Clone)]
@@ -90,17 +94,22 @@ impl Mutation {
         Self { gateway: gateway.clone(), bucket, key, kind, requester, required, opened: Opened::default() }
     }
 
-    /// Writes the intent down; it is durable when this returns.
+    /// Writes the intent down; it is durable when this returns. Refused where the journal takes nothing new.
     pub(crate) async fn open(&self) -> Result<IntentId, GatewayError> {
         self.gateway.backlog.admit()?;
+        self.open_again().await
+    }
+
+    /// Writes down an intent of what the stores may have already: a full journal is no reason to forget that.
+    async fn open_again(&self) -> Result<IntentId, GatewayError> {
         let intent = Intent { bucket: self.bucket.name.clone(), key: self.key.clone(), kind: self.kind };
         let id = self.gateway.journal.open(intent).await?;
         self.opened.add(&self.gateway.journal, id);
         Ok(id)
     }
 
-    /// Records what was done, with its event. If that fails the stores have what the catalog does not know of, and recovery
-    /// will look.
+    /// Records what was done, with its event. If that fails the stores have what the catalog does not know of, and some may be
+    /// at it still: [`Self::unrecorded`] has recovery look when they are not.
     pub(crate) async fn apply(&self, id: IntentId, change: Change) -> Result<Recorded, GatewayError> {
         let stored = change.object.as_ref().map_or(0, |object| object.size);
         let applied = Applied {
@@ -131,7 +140,7 @@ impl Mutation {
         owner: &str,
         made: Change,
     ) -> Result<Recorded, S3Error> {
-        let change = match self.look(id).await? {
+        let change = match self.look().await? {
             Some(head) => {
                 let mut object = facts(&head, owner);
                 object.etag = etag.map_or(object.etag, ETag::into_value);
@@ -145,7 +154,7 @@ impl Mutation {
 
     /// Records a change that leaves the object as it was: owner and ACL stay, unless another ACL is given.
     pub(crate) async fn apply_setting(&self, id: IntentId, change: Change) -> Result<Recorded, S3Error> {
-        let head = self.look(id).await?;
+        let head = self.look().await?;
         let row =
             self.gateway.objects.find(&self.bucket.name, &self.key).await.map_err(GatewayError::from)?;
         let (known, kept) = row.map(|row| (row.object, row.acl)).unwrap_or_default();
@@ -168,7 +177,7 @@ impl Mutation {
     /// Records that one version is gone: what is the latest now belongs to its own owner, under its own ACL. Where nothing is
     /// known of that version it is the bucket owner's, and private.
     pub(crate) async fn apply_uncovered(&self, id: IntentId, removed: Change) -> Result<Recorded, S3Error> {
-        let Some(head) = self.look(id).await? else {
+        let Some(head) = self.look().await? else {
             return Ok(self.apply(id, removed).await?);
         };
         let version = head.version_id.as_deref().filter(|version| *version != "null");
@@ -186,11 +195,8 @@ impl Mutation {
         Ok(self.apply(id, change).await?)
     }
 
-    async fn look(&self, id: IntentId) -> Result<Option<HeadObjectOutput>, S3Error> {
-        match settle::head(self.bucket.primary(), &self.key).await {
-            Ok(head) => Ok(head),
-            Err(error) => Err(self.refused(id, Refused { error, in_doubt: true, rest: None }).await),
-        }
+    async fn look(&self) -> Result<Option<HeadObjectOutput>, S3Error> {
+        settle::head(self.bucket.primary(), &self.key).await
     }
 
     /// Nothing was changed anywhere.
@@ -217,12 +223,30 @@ impl Mutation {
         refused.error
     }
 
-    /// Who is not heard of yet may still commit: until then there is nothing to look at, and the intent stays open.
+    /// The stores have done it, but for some perhaps, and the catalog has not heard of it.
+    pub(crate) fn unrecorded(
+        &self,
+        id: IntentId,
+        rest: impl Future<Output = ()> + Send + 'static,
+        error: S3Error,
+    ) -> S3Error {
+        tracing::warn!(bucket = %self.bucket.name, key = %self.key, code = error.code().as_str(), source = cause(&error), "what was done is not recorded");
+        self.doubt_after(id, rest);
+        error
+    }
+
+    /// Who is not heard of yet may still commit: until then there is nothing to look at, and the intent stays open. A record of
+    /// which nobody heard cannot be doubted any more; so what the late ones may have written over is settled either way.
     fn doubt_after(&self, id: IntentId, rest: impl Future<Output = ()> + Send + 'static) {
         let mutation = self.clone();
         self.gateway.afterwards(async move {
             rest.await;
             mutation.doubt(id).await;
+            let behind = (0..mutation.bucket.places.len()).filter(|index| *index != PRIMARY).collect();
+            let unknown = Recorded { sequencer: None, behind };
+            if !unknown.is_everywhere() {
+                mutation.unsettle(&unknown).await;
+            }
         });
     }
 
@@ -234,15 +258,32 @@ impl Mutation {
         let gateway = self.gateway.clone();
         gateway.afterwards(async move {
             rest.await;
-            if let Err(error) = self.unsettle(&recorded).await {
-                tracing::warn!(%error, bucket = %self.bucket.name, key = %self.key, "a late write may have overwritten a newer one");
+            self.unsettle(&recorded).await;
+            match self.gateway.desk.follow_up() {
+                Some(_leave) => settle::key(&self.gateway, &self.bucket, &self.key).await,
+                None => self.gateway.settled_soon.notify_one(),
             }
-            settle::key(&self.gateway, &self.bucket, &self.key).await;
         });
     }
 
+    /// Nobody else knows of a late write: the catalog is told again and again while it is away, until this process stops.
+    async fn unsettle(&self, recorded: &Recorded) {
+        let mut is_told = false;
+        while let Err(error) = self.try_unsettle(recorded).await {
+            let is_over = self.gateway.tasks().is_closed();
+            if is_over || !is_told {
+                tracing::warn!(%error, bucket = %self.bucket.name, key = %self.key, is_over, "a late write may have overwritten a newer one");
+            }
+            if is_over {
+                return;
+            }
+            is_told = true;
+            tokio::time::sleep(UNSETTLE_PAUSE).await;
+        }
+    }
+
     /// A late replica may just have written over what came after: then it is to be settled again, whatever was known of it.
-    async fn unsettle(&self, recorded: &Recorded) -> Result<(), GatewayError> {
+    async fn try_unsettle(&self, recorded: &Recorded) -> Result<(), GatewayError> {
         let row = self.gateway.objects.find(&self.bucket.name, &self.key).await?;
         if row.is_none_or(|row| Some(row.sequencer) == recorded.sequencer) {
             return Ok(());

@@ -173,10 +173,13 @@ impl Mutation {
         fan.look();
         let done = fan.done().iter().filter(|(_, answer)| answer.is_some());
         let current = done.map(|(index, _)| *index).collect();
-        let answer = fan.answer()?;
+        let answer = fan.answer()?; // It is there: the primary was waited for.
         let version_id = named_version(ids.asked());
-        let recorded =
-            self.apply_setting(id, Change { acl, version_id, current, ..Default::default() }).await?;
+        let change = Change { acl, version_id, current, ..Default::default() };
+        let recorded = match self.apply_setting(id, change).await {
+            Ok(recorded) => recorded,
+            Err(error) => return Err(self.unrecorded(id, fan.rest().map(drop), error)),
+        };
         self.settle_after(recorded, fan.rest().map(drop));
         Ok(answer.expect("the primary has every version that clients can name"))
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use relais_catalog::IntentId;
 use relais_model::{DerivedFrom, EventKind, Identity, ObjectFacts, Requester};
 use relais_stores::{Features, request};
@@ -16,7 +17,7 @@ use super::customer_key::check_customer_key;
 use super::derived::derived_from;
 use super::fan_out::FanOut;
 use super::limits::{self, Wanted};
-use super::mutation::{Change, Mutation, named_version};
+use super::mutation::{Change, Mutation, Recorded, named_version};
 use super::replication_status::{self, Seer};
 use super::sums;
 use super::versions::MadeVersion;
@@ -57,6 +58,7 @@ impl Gateway {
         // What a sidecar makes belongs beside its source, whatever the bucket takes from others. The mark is believed of the
         // root key and of relais's own parts only.
         let is_own = !matches!(extensions.get(), Some(Identity::Account(_) | Identity::Anonymous));
+        self.backlog.admit()?; // Before the body is read.
         let source = derived_from(input.metadata.as_ref()).filter(|_| is_own);
         let mut examiner = Examiner::of_nothing();
         if source.is_none() {
@@ -214,27 +216,38 @@ impl Upload {
         checksum: Checksum,
         seer: Seer,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let Mutation { gateway, bucket, key, .. } = self.mutation.clone();
+        let (recorded, made, mut output) = match self.record(id, &mut fan).await {
+            Ok(recorded) => recorded,
+            Err(error) => return Err(self.mutation.unrecorded(id, fan.rest().map(drop), error)),
+        };
+        answer!(output, checksum);
+        let mut response = S3Response::new(output);
+        replication_status::tell(&mut response.headers, &self.mutation.bucket, &recorded, seer);
+        self.mutation.follow(recorded, fan, made, |output| output.version_id.as_ref());
+        Ok(response)
+    }
+
+    async fn record(
+        &self,
+        id: IntentId,
+        fan: &mut FanOut<PutObjectOutput>,
+    ) -> S3Result<(Recorded, MadeVersion, PutObjectOutput)> {
+        let Mutation { gateway, bucket, key, .. } = &self.mutation;
         let acl = self.acl.clone().unwrap_or_else(|| Acl::private(&self.facts.owner));
         let made = MadeVersion::of(fan.done(), |output| output.version_id.as_ref(), acl);
         let current = fan.done().keys().copied().collect();
-        let mut output = fan.answer()?;
-        gateway.remember_version(&bucket, &key, &made).await?;
+        let output = fan.answer()?;
+        gateway.remember_version(bucket, key, &made).await?;
         let etag = output.e_tag.clone().map(ETag::into_value).unwrap_or_default();
         let change = Change {
-            object: Some(ObjectFacts { etag, ..self.facts }),
-            acl: self.acl_text,
-            derived_from: self.derived_from,
+            object: Some(ObjectFacts { etag, ..self.facts.clone() }),
+            acl: self.acl_text.clone(),
+            derived_from: self.derived_from.clone(),
             version_id: named_version(output.version_id.as_ref()),
             kind: None,
             current,
         };
-        let recorded = self.mutation.apply(id, change).await?;
-        answer!(output, checksum);
-        let mut response = S3Response::new(output);
-        replication_status::tell(&mut response.headers, &bucket, &recorded, seer);
-        self.mutation.follow(recorded, fan, made, |output| output.version_id.as_ref());
-        Ok(response)
+        Ok((self.mutation.apply(id, change).await?, made, output))
     }
 }
 

@@ -184,6 +184,84 @@ async fn a_late_replica_does_not_keep_what_is_older() {
 }
 
 #[tokio::test]
+async fn what_is_not_recorded_is_looked_at_when_every_replica_is_at_its_end() {
+    let node = three(WriteMode::Primary).await;
+    node.gateway.put_object(put("source", body_of("meow"))).await.unwrap();
+    node.until_settled("source").await;
+    node.switch("third").set_silent(true);
+    node.switch("first").set_reads_down(true);
+    let mut to_copy = copy("source", BUCKET);
+    to_copy.input.key = "cat.jpg".to_owned();
+    node.gateway.copy_object(to_copy).await.unwrap_err();
+    assert_eq!(node.bytes("first", "cat.jpg").as_deref(), Some("meow"), "done, and not recorded");
+    node.switch("first").set_reads_down(false);
+    node.switch("third").set_silent(false);
+    // Time enough for recovery, which must not take what it sees now for the end.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (bucket, key) = (BUCKET.parse().unwrap(), "cat.jpg".parse().unwrap());
+    assert!(node.catalog.objects().is_in_flight(&bucket, Some(&key)).await.unwrap());
+
+    node.gateway.put_object(put("cat.jpg", body_of("purr"))).await.unwrap();
+    node.until("it is there", || node.bytes("third", "cat.jpg").as_deref() == Some("purr")).await;
+    node.switch("third").release();
+    let is_decided = || async { !node.catalog.objects().is_in_flight(&bucket, Some(&key)).await.unwrap() };
+    node.wait("it is decided", is_decided).await;
+    node.until_settled("cat.jpg").await;
+    assert_eq!(node.bytes("third", "cat.jpg").as_deref(), Some("purr"), "the late copy is not kept");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_copy_whose_source_changes_on_the_way_is_made_equal() {
+    let node = Node::start(WriteMode::All).await;
+    let typed = |text: &str, content_type: &str| {
+        let mut put = put("source", body_of(text));
+        put.input.content_type = Some(content_type.to_owned());
+        node.gateway.put_object(put)
+    };
+    let second = async |key: &str| {
+        let input = HeadObjectInput { bucket: BUCKET.into(), key: key.into(), ..Default::default() };
+        let head = node.switch("second").head_object(request(input)).await.unwrap().output;
+        (node.bytes("second", key), head.content_type)
+    };
+    // Other bytes, and the same bytes with another type, which the entity tag does not show.
+    for (text, content_type) in [("purr", "image/jpeg"), ("meow", "image/png")] {
+        typed("meow", "image/jpeg").await.unwrap();
+        node.until_settled("source").await;
+        node.switch("second").set_silent(true);
+        let mut to_copy = copy("source", BUCKET);
+        to_copy.input.key = format!("copy/{text}");
+        let key = to_copy.input.key.clone();
+        let meanwhile = async {
+            node.until("the primary has copied", || node.bytes("first", &key).is_some()).await;
+            node.switch("second").set_silent(false);
+            typed(text, content_type).await.unwrap();
+            node.switch("second").release();
+        };
+        let (copied, ()) = tokio::join!(node.gateway.copy_object(to_copy), meanwhile);
+        assert_eq!(copied.unwrap().headers["x-amz-replication-status"], "PENDING");
+        node.until_settled(&key).await;
+        assert_eq!(second(&key).await, (Some("meow".to_owned()), Some("image/jpeg".to_owned())));
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_copy_of_what_stays_as_it_is_needs_no_settling() {
+    let node = Node::start(WriteMode::All).await;
+    node.gateway.put_object(put("source", body_of("meow"))).await.unwrap();
+    let mut to_copy = copy("source", BUCKET);
+    to_copy.input.key = "copy".to_owned();
+    let copied = node.gateway.copy_object(to_copy).await.unwrap();
+    assert_eq!(copied.headers["x-amz-replication-status"], "COMPLETED");
+    let mut to_itself = copy("source", BUCKET);
+    to_itself.input.metadata_directive = Some(MetadataDirective::from_static(MetadataDirective::REPLACE));
+    let copied = node.gateway.copy_object(to_itself).await.unwrap();
+    assert_eq!(copied.headers["x-amz-replication-status"], "COMPLETED");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn an_upload_ends_only_where_enough_replicas_have_every_part() {
     let node = three(WriteMode::Quorum).await;
     let created = node.gateway.create_multipart_upload(create_upload("k")).await.unwrap();

@@ -11,7 +11,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::{Pair, Source, now, source_conditions};
+use super::{InStores, Pair, Source, now, source_conditions};
 use crate::access::write_mode;
 use crate::gateway::Gateway;
 use crate::placement::Place;
@@ -37,7 +37,9 @@ impl Gateway {
             // With what an object begins is looked at, and what a session may write is measured: by relais, not by the stores.
             let first = asked.input.part_number == FIRST_PART && limits::examines(&bucket.config);
             let measured = first || limits::session_limit(&asked.extensions).is_some();
-            if let Some(pairs) = gateway.copy_pairs(&source, &bucket).await?.filter(|_| !measured) {
+            if let Some(InStores { pairs, .. }) =
+                gateway.copy_pairs(&source, &bucket).await?.filter(|_| !measured)
+            {
                 let required = write_mode::required(&bucket, &asked.extensions);
                 let calls = part_copies(&asked.input, &source, &pairs, &id.places(&bucket));
                 return gateway.copy_part_in_stores(required, calls).await;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::FutureExt;
 use relais_catalog::IntentId;
 use relais_model::ByteSize;
 use relais_stores::{Features, request};
@@ -26,7 +27,7 @@ use crate::placement::{Bucket, Place};
 use crate::s3::conditions::Conditions;
 use crate::s3::fan_out::{FanOut, PRIMARY};
 use crate::s3::limits;
-use crate::s3::mutation::{Change, Mutation, named_version};
+use crate::s3::mutation::{Change, Mutation, Recorded, named_version};
 use crate::s3::replication_status::{self, Seer};
 use crate::s3::shown::shown;
 use crate::s3::versions::MadeVersion;
@@ -283,6 +284,25 @@ impl Mutation {
         mut fan: FanOut<CompleteMultipartUploadOutput>,
         seer: Seer,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let (recorded, made, completed) = match self.record_completion(id, completion, &mut fan).await {
+            Ok(recorded) => recorded,
+            Err(error) => return Err(self.unrecorded(id, fan.rest().map(drop), error)),
+        };
+        let outcome = outcome(completed);
+        let answer = completion.answer(&self.gateway, &self.bucket, outcome.clone());
+        self.remember_outcome(&completion.input.upload_id, &outcome).await;
+        let mut response = S3Response::new(answer);
+        replication_status::tell(&mut response.headers, &self.bucket, &recorded, seer);
+        self.follow(recorded, fan, made, |output| output.version_id.as_ref());
+        Ok(response)
+    }
+
+    async fn record_completion(
+        &self,
+        id: IntentId,
+        completion: &Completion,
+        fan: &mut FanOut<CompleteMultipartUploadOutput>,
+    ) -> S3Result<(Recorded, MadeVersion, CompleteMultipartUploadOutput)> {
         let owner = self.gateway.new_owner(&self.bucket, &self.requester, None).await?;
         let made = MadeVersion::of(fan.done(), |output| output.version_id.as_ref(), completion.acl(&owner));
         let current = fan.done().keys().copied().collect();
@@ -293,13 +313,7 @@ impl Mutation {
         let version_id = named_version(completed.version_id.as_ref());
         let change = Change { acl, version_id, current, ..Default::default() };
         let recorded = self.apply_as_found(id, completed.e_tag.clone(), &owner, change).await?;
-        let outcome = outcome(completed);
-        let answer = completion.answer(&self.gateway, &self.bucket, outcome.clone());
-        self.remember_outcome(&completion.input.upload_id, &outcome).await;
-        let mut response = S3Response::new(answer);
-        replication_status::tell(&mut response.headers, &self.bucket, &recorded, seer);
-        self.follow(recorded, fan, made, |output| output.version_id.as_ref());
-        Ok(response)
+        Ok((recorded, made, completed))
     }
 
     /// The places that take part in an upload, the primary first.

@@ -13,7 +13,8 @@ use crate::background::settle;
 use crate::error::GatewayError;
 
 impl Mutation {
-    /// Records a write, also one whose intent is no longer ours to decide: that one has no sequencer to go by.
+    /// Records a write, also one whose intent is no longer ours to decide: that one has no sequencer to go by. After an error
+    /// the intent is to be left to recovery, once no store is at the write any more.
     pub(super) async fn record(
         &self,
         id: IntentId,
@@ -23,10 +24,7 @@ impl Mutation {
             Ok(event) if !self.was_decided_by_others(&event) => Ok(Some(event.sequencer)),
             Ok(_) => self.record_late(applied, true).await.map(|()| None),
             Err(CatalogError::UnknownIntent(_)) => self.record_late(applied, false).await.map(|()| None),
-            Err(error) => {
-                self.doubt(id).await;
-                Err(error.into())
-            }
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -36,7 +34,7 @@ impl Mutation {
         if id.opened_at().elapsed().unwrap_or_default() < INSTANCE_LEASE {
             return;
         }
-        match self.open().await {
+        match self.open_again().await {
             Ok(again) => drop(self.gateway.journal.doubt(again).await), // After an error the journal says it later.
             Err(error) => tracing::warn!(intent = %id.0, %error, "a late intent cannot be doubted again"),
         }
@@ -48,10 +46,11 @@ impl Mutation {
     }
 
     /// Under a new intent: where the primary still has this write it is recorded as it is; else recovery finds out what is
-    /// there. A write that `has_event` counts as done all the same.
+    /// there. A write that `has_event` counts as done all the same. After an error the new intent is left to recovery when
+    /// the mutation is dropped, which [`Self::unrecorded`] keeps until all stores are at their end.
     async fn record_late(&self, mut applied: Applied, has_event: bool) -> Result<(), GatewayError> {
         tracing::warn!(bucket = %self.bucket.name, key = %self.key, "this instance stood still, and another one decided what became of its write");
-        let id = self.open().await?;
+        let id = self.open_again().await?;
         let found = settle::head(self.bucket.primary(), &self.key).await;
         let etag = found
             .as_ref()
@@ -59,13 +58,13 @@ impl Mutation {
         if etag.is_ok_and(|etag| etag == applied.object.as_ref().map(|object| object.etag.clone())) {
             applied.replicas.values_mut().for_each(|state| *state = ReplicaState::Pending);
             let recorded = self.gateway.journal.apply(id, applied).await;
-            if recorded.is_err() {
-                self.doubt(id).await;
-            }
             self.gateway.settled_soon.notify_one();
             return Ok(recorded.map(drop)?);
         }
-        self.doubt(id).await;
-        if has_event { Ok(()) } else { Err(GatewayError::Overtaken) }
+        if !has_event {
+            return Err(GatewayError::Overtaken);
+        }
+        self.doubt(id).await; // Who is still at it is settled afterwards: there is no sequencer to go by.
+        Ok(())
     }
 }

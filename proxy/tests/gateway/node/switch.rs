@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 pub(crate) struct Switch {
     store: Arc<dyn S3>,
     down: AtomicBool,
+    reads_down: AtomicBool,
     read_delay_millis: AtomicU64,
     read_bytes_max: AtomicUsize,
     reads: AtomicUsize,
@@ -27,6 +28,7 @@ impl Switch {
         Self {
             store,
             down: AtomicBool::new(false),
+            reads_down: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             released: Notify::new(),
             read_delay_millis: AtomicU64::new(0),
@@ -53,6 +55,9 @@ impl Switch {
     async fn read(&self) -> S3Result<()> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(self.read_delay_millis.load(Ordering::SeqCst))).await;
+        if self.reads_down.load(Ordering::SeqCst) {
+            return Err(refused());
+        }
         self.check().await
     }
 
@@ -78,6 +83,11 @@ impl Switch {
         self.down.store(down, Ordering::SeqCst);
     }
 
+    /// Reads fail, and writes do not.
+    pub(crate) fn set_reads_down(&self, down: bool) {
+        self.reads_down.store(down, Ordering::SeqCst);
+    }
+
     /// Calls that are made from now on get no answer, and nothing of a body is read, until they are released.
     pub(crate) fn set_silent(&self, silent: bool) {
         self.silent.store(silent, Ordering::SeqCst);
@@ -93,11 +103,15 @@ impl Switch {
             self.released.notified().await;
         }
         if self.down.load(Ordering::SeqCst) {
-            let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-            return Err(S3Error::with_source(S3ErrorCode::InternalError, Box::new(refused)));
+            return Err(refused());
         }
         Ok(())
     }
+}
+
+fn refused() -> S3Error {
+    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    S3Error::with_source(S3ErrorCode::InternalError, Box::new(refused))
 }
 
 macro_rules! switched {
