@@ -45,6 +45,9 @@ class Catalog:
         events = [row[0] if isinstance(row[0], dict) else json.loads(row[0]) for row in rows]
         return [_event(one) for one in events if one["kind"] in NAMES]
 
+    def end_of_log(self):
+        return self.rows("SELECT max(position) FROM journal")[0][0]
+
     def rows(self, statement):
         if self.url:
             with psycopg.connect(self.url) as connection:

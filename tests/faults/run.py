@@ -81,8 +81,14 @@ def _run(system, result):
     result.settled_after = time.monotonic() - quiet
     reads = _read_everything(system, history)
     result.findings += checks.all_answered(reads) + checks.statuses_at_the_end(reads)
-    buses = _buses(system)
+    running, end = [one for one in system.instances if one.child is not None], system.catalog.end_of_log()
     result.findings += _stop(system)
+    if system.catalog.end_of_log() != end:  # What a client had given up was still on its way, and came to its end with the process.
+        for one in running:
+            one.start()
+        result.findings += _settle(system, history, time.monotonic())
+        result.findings += _stop(system)
+    buses = _buses(system)
     stores = {name: _stored(system, number, kind) for number, (name, kind) in enumerate(zip(system.store_names(), plan.stores, strict=True))}
     result.findings += checks.answers_of(history) + checks.stores_hold(history, stores)
     for bus, events in buses.items():
