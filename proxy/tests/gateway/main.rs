@@ -132,6 +132,21 @@ async fn a_write_in_doubt_is_recovered_with_its_event() {
 }
 
 #[tokio::test]
+async fn what_a_store_does_after_recovery_has_looked_is_told_of_too() {
+    let node = Node::start(WriteMode::Primary).await;
+    node.switch("first").set_down(true);
+    node.gateway.put_object(put("cat.jpg", body_of("meow"))).await.unwrap_err();
+    node.switch("first").set_down(false);
+    let asked = node.switch("first").reads();
+    node.until("recovery has looked", || node.switch("first").reads() > asked).await;
+    // The connection broke, and the store was at it still.
+    std::fs::write(node.path("first").join(BUCKET).join("cat.jpg"), "meow").unwrap();
+    assert_eq!(node.next_event().await.key.as_str(), "cat.jpg");
+    node.until("the second replica has it", || node.bytes("second", "cat.jpg").is_some()).await;
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_conditional_write_that_the_primary_refuses_reaches_no_replica() {
     let node = Node::start(WriteMode::All).await;
     node.gateway.put_object(put("counter", body_of("1"))).await.unwrap();

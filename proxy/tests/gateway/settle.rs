@@ -83,9 +83,19 @@ async fn nothing_is_deleted_because_the_bucket_of_the_primary_is_lost() {
     let found = settle(&node, "cat.jpg", Repair::Apply).await;
     assert!(found[0].error.as_deref().unwrap().contains("NoSuchBucket"), "{found:?}");
     assert_eq!(node.bytes("second", "cat.jpg").as_deref(), Some("meow"));
+
+    // Recovery takes it for no deletion either.
+    node.gateway.put_object(put("cat.jpg", body_of("purr"))).await.unwrap_err();
+    let asked = node.switch("first").reads();
+    node.until("recovery has looked more than once", || node.switch("first").reads() > asked + 1).await;
+    assert!(node.bytes("second", "cat.jpg").is_some());
     std::fs::rename(&away, &place).unwrap();
-    assert_eq!(causes(&node, "cat.jpg", Repair::Apply).await, []);
+    node.until("both have what the primary has", || {
+        node.bytes("second", "cat.jpg").as_deref() == Some("meow")
+    })
+    .await;
     node.until_settled("cat.jpg").await;
+    assert_eq!(causes(&node, "cat.jpg", Repair::Apply).await, []);
     node.stop().await;
 }
 
