@@ -21,6 +21,7 @@ MODES = "primary,all,quorum"
 
 def main():
     asked = _arguments()
+    fleet.end_on_sigterm()
     os.environ.setdefault("RELAIS_BIN", str(BINARY))
     summary = _runs(asked)
     good = not summary.failed_seeds

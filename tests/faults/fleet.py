@@ -5,6 +5,8 @@ A run mostly waits, so there are more of them than cores; processes, since threa
 
 import multiprocessing
 import queue
+import signal
+import sys
 import traceback
 from dataclasses import dataclass
 
@@ -14,6 +16,7 @@ from .run import Result, run
 from .site import Site
 
 RUN_SECONDS_MAX = 600
+END_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,18 @@ def results(seeds, job, workers):
     processes = [context.Process(target=_work, args=(waiting, done, job)) for _ in range(min(workers, len(seeds)))]
     for one in processes:
         one.start()
+    left = len(seeds)
     try:
         for _ in seeds:
             yield _next(done, processes)
+            left -= 1
     finally:
         for one in processes:
-            one.join(30)
-            if one.is_alive():
+            if left:
                 one.terminate()
+            one.join(END_SECONDS)
+            if one.is_alive():
+                one.kill()
 
 
 def _next(done, processes):
@@ -59,7 +66,13 @@ def _next(done, processes):
     raise AssertionError(f"no run has ended within {RUN_SECONDS_MAX} s")
 
 
+def end_on_sigterm():
+    """So that what was begun is ended by those who began it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def _work(waiting, done, job):
+    end_on_sigterm()
     with Site() as site:
         while True:
             try:
@@ -74,6 +87,6 @@ def one_run(site, plan, keep=None):
     try:
         return run(site, plan, keep)
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         return Result(plan, findings=[Finding("the run broke", "", traceback.format_exc()[-3000:])])
