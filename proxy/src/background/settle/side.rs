@@ -4,8 +4,9 @@ use http::HeaderMap;
 use relais_model::ObjectKey;
 use relais_stores::{refusal_header, request};
 use s3s::dto::{
-    DeleteObjectInput, ETagCondition, GetObjectInput, GetObjectTaggingInput, HeadBucketInput,
-    HeadObjectInput, ObjectCannedACL, PutObjectAclInput, PutObjectTaggingInput, Tag, Tagging,
+    DeleteObjectInput, DeleteObjectTaggingInput, ETagCondition, GetObjectInput, GetObjectTaggingInput,
+    HeadBucketInput, HeadObjectInput, ObjectCannedACL, PutObjectAclInput, PutObjectTaggingInput, Tag,
+    Tagging,
 };
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
@@ -120,7 +121,16 @@ impl Side<'_> {
         Ok(tags)
     }
 
+    /// No tags are removed tags: not every store takes an empty set of them.
     pub(super) async fn set_tags(&self, tag_set: Vec<Tag>) -> S3Result<()> {
+        if tag_set.is_empty() {
+            let input = DeleteObjectTaggingInput {
+                bucket: self.bucket(),
+                key: self.key.to_string(),
+                ..Default::default()
+            };
+            return self.ask(self.place.store.s3.delete_object_tagging(request(input))).await.map(drop);
+        }
         let input = PutObjectTaggingInput {
             bucket: self.bucket(),
             checksum_algorithm: None,
