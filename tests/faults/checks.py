@@ -106,14 +106,24 @@ def _may_have(writer, etag, read):
     return writer.etag in (None, etag) or (writer.kind == "copy" and read.begun < writer.ended)
 
 
-def bodies_of(history, writer, seen=()):
-    """Whose bytes the object of a writer can have, with their lengths: a copy has those of its source."""
-    if writer.kind != "copy":
-        return {writer.id: max(writer.size, len(f"{writer.id}\n"))}
-    bodies = {}
-    for one in history.possible(writer.source, writer.begun, writer.last):
-        if not removes(one) and one is not writer and one.id not in seen:
-            bodies |= bodies_of(history, one, (*seen, writer.id))
+def bodies_of(history, writer):
+    """Whose bytes the object of a writer can have, with their lengths: a copy has those of its source, which may be one too."""
+    known = (writer.id, len(history.operations))
+    if known not in history.bodies:
+        history.bodies[known] = _bodies_of(history, writer)
+    return history.bodies[known]
+
+
+def _bodies_of(history, writer):
+    bodies, waiting, seen = {}, [writer], {writer.id}
+    while waiting:
+        one = waiting.pop()
+        if one.kind != "copy":
+            bodies[one.id] = max(one.size, len(f"{one.id}\n"))
+            continue
+        sources = [source for source in history.possible(one.source, one.begun, one.last) if not removes(source)]
+        waiting += [source for source in sources if source.id not in seen]
+        seen |= {source.id for source in sources}
     return bodies
 
 

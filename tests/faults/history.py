@@ -70,6 +70,7 @@ class History:
 
     def __init__(self):
         self.operations = []
+        self.bodies = {}  # What checks have found out about copies; asked for at each read.
         self.started = time.monotonic()
 
     def now(self):
