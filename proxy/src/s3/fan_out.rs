@@ -12,8 +12,9 @@ use std::future::Future;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use http::StatusCode;
 use relais_stores::{is_outage, is_unsent};
-use s3s::{S3Error, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use super::write::Refused;
 
@@ -116,7 +117,7 @@ impl<T: Send + 'static> FanOut<T> {
     async fn next(&mut self) -> Option<()> {
         match self.running.next().await? {
             (index, Ok(answer)) => drop(self.done.insert(index, answer)),
-            (index, Err(error)) => self.failed.push((index, error)),
+            (index, Err(error)) => self.failed.push((index, unread(error))),
         }
         Some(())
     }
@@ -124,6 +125,18 @@ impl<T: Send + 'static> FanOut<T> {
     fn failure_of_primary(&mut self) -> Option<S3Error> {
         let position = self.failed.iter().position(|(index, _)| *index == PRIMARY)?;
         Some(self.failed.remove(position).1)
+    }
+}
+
+/// A store that refuses a write says why, in S3's words. A 400 without any comes from a server that could not read the request:
+/// something on the way broke it off.
+fn unread(error: S3Error) -> S3Error {
+    let is_bare =
+        *error.code() == S3ErrorCode::InternalError && error.status_code() == Some(StatusCode::BAD_REQUEST);
+    if is_bare {
+        s3s::s3_error!(error, ServiceUnavailable, "a store could not read the request; try again")
+    } else {
+        error
     }
 }
 

@@ -56,7 +56,7 @@ async fn the_primary_is_always_waited_for() {
     assert_eq!((begun.elapsed().as_secs(), fan.answer().unwrap()), (5, "late"));
 
     let mut fan = over(2, vec![slow(5, down()), good(), good()]);
-    assert_eq!(*fan.met().await.unwrap_err().code(), s3s::S3ErrorCode::ServiceUnavailable);
+    assert_eq!(*fan.met().await.unwrap_err().code(), S3ErrorCode::ServiceUnavailable);
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,7 +88,7 @@ async fn a_refusal_leaves_no_doubt_only_if_everybody_has_refused() {
 #[tokio::test]
 async fn too_few_places_are_an_error_and_not_an_endless_wait() {
     let mut fan = over(2, vec![good()]);
-    assert_eq!(*fan.met().await.unwrap_err().code(), s3s::S3ErrorCode::ServiceUnavailable);
+    assert_eq!(*fan.met().await.unwrap_err().code(), S3ErrorCode::ServiceUnavailable);
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,4 +99,21 @@ async fn who_was_not_waited_for_comes_to_an_end_behind() {
     assert_eq!(fan.done().keys().copied().collect::<Vec<_>>(), [0, 1], "both were there already");
     assert!(!fan.is_over());
     assert_eq!(fan.rest().await.into_iter().collect::<Vec<_>>(), [(0, "done"), (1, "done"), (2, "late")]);
+}
+
+#[tokio::test]
+async fn a_400_without_a_reason_leaves_a_write_in_doubt() {
+    let answered = |mut error: S3Error| {
+        error.set_status_code(StatusCode::BAD_REQUEST);
+        over(1, vec![ready(Err(error)).boxed()])
+    };
+    let mut fan = answered(s3_error!(InternalError));
+    let refused = fan.primary().await.unwrap_err();
+    let refused = fan.refused(refused);
+    assert_eq!((refused.error.code(), refused.in_doubt), (&S3ErrorCode::ServiceUnavailable, true));
+
+    let mut fan = answered(s3_error!(InvalidDigest));
+    let refused = fan.primary().await.unwrap_err();
+    let refused = fan.refused(refused);
+    assert_eq!((refused.error.code(), refused.in_doubt), (&S3ErrorCode::InvalidDigest, false));
 }
