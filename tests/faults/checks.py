@@ -162,10 +162,12 @@ def _conditions(history, write):
             return []  # Nobody knows the entity tag of what may have been there.
     wrong = not any(holds) if write.outcome == DONE else all(holds)
     found = [Finding("condition", write.key, f"decided wrongly: {write}")] if wrong else []
+    # A copy that was read before and written after brings back what was replaced.
+    once = write.if_match and sum(not removes(one) and one.etag == write.if_match for one in history.mutations(write.key)) == 1
     twice = [
         one
         for one in history.mutations(write.key)
-        if write.outcome == one.outcome == DONE and write.if_match and one.if_match == write.if_match and one.id < write.id
+        if write.outcome == one.outcome == DONE and once and one.if_match == write.if_match and one.id < write.id
     ]
     return found + [Finding("condition", write.key, f"{one.id} and {write.id} both replaced {write.if_match}") for one in twice]
 

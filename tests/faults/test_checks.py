@@ -146,6 +146,8 @@ def test_two_replacements_of_one_value_are_found():
     both = [write(id, 2, 3, if_match='"etag-1"') for id in ("2", "4")]
     assert kinds(answers_of(history(FIRST, *both))) == ["condition"]
     assert answers_of(history(FIRST, both[0])) == []
+    brought_back = write("3", 1, 2.5, etag='"etag-1"')
+    assert answers_of(history(FIRST, brought_back, *both)) == []
 
 
 def test_a_creation_over_an_object_is_found():
