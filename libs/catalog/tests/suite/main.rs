@@ -12,6 +12,7 @@ mod jobs;
 mod journal;
 mod key_locks;
 mod objects;
+mod overdue;
 mod revocations;
 mod scratch;
 mod settling;
