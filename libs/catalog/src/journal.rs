@@ -72,7 +72,7 @@ impl IntentId {
 pub struct Applied {
     /// What it turned out to be, where that is not what the intent says: a deletion that made a marker.
     pub kind: Option<EventKind>,
-    /// The object; nothing after a deletion.
+    /// The object that is the latest now, if there is one.
     pub object: Option<ObjectFacts>,
     /// The version that was made or removed, as clients name it.
     pub version_id: Option<String>,

@@ -3,7 +3,8 @@
 //! `s3s_aws::Proxy` turns each request into a call of the AWS SDK. The SDK is told to send what every S3 service understands:
 //! bodies of known length, unsigned payload, no checksum unless the request carries one. It sends a request again, later each
 //! time and with jitter, only where the body can be sent again, which is never the case for the body of a client, and where the
-//! answer is the same then ([`once`]). Below the SDK a [`connector`] keeps the store's budget and its timeouts, and names answers that come without a name.
+//! answer is the same then ([`once`]). Below the SDK a [`connector`] keeps the store's budget and its timeouts, and names answers
+//! that come without a name.
 
 use std::path::Path;
 use std::time::Duration;

@@ -50,7 +50,7 @@ pub(crate) type Current = BTreeSet<usize>;
 /// What became of it.
 #[derive(Debug, Default)]
 pub(crate) struct Change {
-    /// The object; nothing after a deletion.
+    /// The object that is the latest now, if there is one.
     pub(crate) object: Option<ObjectFacts>,
     /// Its ACL, if it is not private.
     pub(crate) acl: Option<String>,

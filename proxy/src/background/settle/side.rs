@@ -69,7 +69,7 @@ impl Side<'_> {
         Ok(Found::Object(Box::new(Shown::of_head(head, &self.place.store.features))))
     }
 
-    /// The same with the bytes, which are read only if somebody takes them.
+    /// What [`Self::look`] finds, with the bytes, which are read only if somebody takes them.
     pub(super) async fn open(&self) -> S3Result<Found> {
         match self.read(None, None).await {
             Ok(read) => Ok(Found::Object(Box::new(read))),
